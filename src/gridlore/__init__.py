@@ -1,0 +1,3 @@
+"""Gridlore: the book of record for grid data."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,69 @@
+"""What a message asks for, once everything that needs no directory has been checked.
+
+Layer: domain. ``wire`` makes these from bytes; ``services`` carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gridlore.domain.overlay import EVERYTHING, BeliefFilter
+from gridlore.domain.sensors import SensorKind
+from gridlore.domain.timing import FloatArray, Timing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PostedGroup:
+    """Values about one or more sensors: each of them gets all the values.
+
+    ``addresses``: texts as the client wrote them. ``values``: float64, shape (n,), finite.
+    """
+
+    addresses: tuple[str, ...]
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PostCommand:
+    """Store these groups, whole or not at all.
+
+    ``timing`` is None when the values are known on arrival, but no later than each event's end.
+    ``unit`` is in the spelling we keep. Period: ``start <= t < end``. [µs since epoch]
+    """
+
+    kind: SensorKind
+    unit: str
+    groups: tuple[PostedGroup, ...]
+    start: int
+    end: int
+    timing: Timing | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadQuery:
+    """Which values to read.
+
+    ``kind`` is None when sensors of every kind may be asked for. ``unit`` is None when each is answered
+    in its own. ``sources`` are role names and user ids; None means all, ``measured_sources`` that only
+    those who measure count. ``resolution`` gives the asked resolution [µs] or raises ResolutionError;
+    it is called only after the sensors are known, as the contract's order of checks wants.
+    """
+
+    kind: SensorKind | None
+    unit: str | None
+    addresses: tuple[str, ...]
+    start: int
+    end: int
+    only: BeliefFilter = EVERYTHING
+    sources: tuple[str | int, ...] | None = None
+    measured_sources: bool = False
+    resolution: Callable[[], int] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How many values of a message were stored, and how many were no news."""
+
+    stored: int
+    unchanged: int

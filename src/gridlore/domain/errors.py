@@ -1,0 +1,143 @@
+"""What can be wrong with a request, in the field's words.
+
+Layer: domain. An error says what was wrong, what was got and what would be right. It knows nothing of
+HTTP: ``wire/responses.py`` holds the one table from error class to status word and code.
+"""
+
+
+class GridloreError(Exception):
+    """Base of every error a client or operator is told about."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for the person who caused it."""
+        return str(self.args[0]) if self.args else self.__class__.__name__
+
+
+class AuthenticationError(GridloreError):
+    """Nobody we know sent this."""
+
+    def __init__(self) -> None:
+        super().__init__("You could not be properly authenticated for this content or functionality.")
+
+
+class AuthorizationError(GridloreError):
+    """We know the sender, and the sender may not do this."""
+
+    def __init__(self) -> None:
+        super().__init__("You cannot be authorized for this content or functionality.")
+
+
+class RoleError(GridloreError):
+    """No service is known for the role asked about."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"No known services for specified role {role}.")
+
+
+class MessageError(GridloreError):
+    """The body is no JSON object."""
+
+
+class BodyTooLargeError(GridloreError):
+    """The body is larger than this server takes."""
+
+
+class MessageTypeMissingError(GridloreError):
+    """The message does not say what it is."""
+
+
+class MessageTypeError(GridloreError):
+    """The message says it is something else."""
+
+
+class MethodError(GridloreError):
+    """The path exists, for another HTTP method."""
+
+
+class UnitError(GridloreError):
+    """The unit is not the one this kind of data, or this sensor, is given in."""
+
+
+class ConnectionGroupError(GridloreError):
+    """Connections (markets, weather sensors) are missing, ambiguous, unknown or not the user's."""
+
+
+class MarketError(GridloreError):
+    """No market goes by this address."""
+
+
+class WeatherSensorError(GridloreError):
+    """No weather sensor stands at this address."""
+
+
+class AddressError(GridloreError):
+    """This is neither an entity address nor a known name."""
+
+
+class ValuesError(GridloreError):
+    """Values are missing, or are no finite numbers."""
+
+
+class ValuesLimitError(GridloreError):
+    """More values than one message may carry."""
+
+
+class HorizonError(GridloreError):
+    """The horizon (or prior) cannot be read, is out of range, or contradicts the kind of data."""
+
+
+class PeriodError(GridloreError):
+    """Start or duration cannot be read or is out of range."""
+
+
+class TimezoneError(GridloreError):
+    """A time does not say its time zone."""
+
+
+class ResolutionError(GridloreError):
+    """The number of values does not fit the duration and the sensor's resolution."""
+
+
+class GridError(GridloreError):
+    """A start falls between two events of the sensor."""
+
+
+class SourceError(GridloreError):
+    """A source is neither a role nor a known user."""
+
+
+class PowerTooSmallError(GridloreError):
+    """A pure consumer cannot produce."""
+
+
+class PowerTooBigError(GridloreError):
+    """A pure producer cannot consume."""
+
+
+class ReplacementError(GridloreError):
+    """A value differs from the one its source already stated with the same belief time."""
+
+
+class OverloadError(GridloreError):
+    """The server has more to write than it may queue; try again shortly."""
+
+
+class StoreUnavailableError(GridloreError):
+    """The database cannot be reached now; nothing was stored."""
+
+
+class SchemaError(GridloreError):
+    """The database's schema is not the one this version works with."""
+
+
+class WorldError(GridloreError):
+    """A world file cannot be applied; nothing was changed."""
+
+
+class SettingError(GridloreError):
+    """A setting's value cannot be used."""
+
+
+class UserError(GridloreError):
+    """A user named by an operator does not exist, or cannot be changed so."""

@@ -1,0 +1,1 @@
+"""Use cases: ingest, query, directory, accounts. No SQL and no HTTP; ``now`` is an argument."""

@@ -1,0 +1,141 @@
+"""What services may ask of a store.
+
+Layer: store. Imports domain only; both stores implement it, services know nothing else of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gridlore.domain.beliefs import Block
+from gridlore.domain.sensors import Account, Sensor, Source, User
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which blocks to read: those of one sensor that touch ``start <= t < end`` [µs since epoch].
+
+    ``resolution`` is the sensor's [µs]; ``source_id`` limits to one source.
+    """
+
+    sensor_id: int
+    start: int
+    end: int
+    resolution: int
+    source_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A belief about the newest event of some sort."""
+
+    event_start: int
+    value: float
+    belief_time: int
+    source_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of a sensor without reading its blocks; also its lock and its sequence.
+
+    ``events_start``, ``events_end``: span of the events anything is known about, None when nothing is.
+    ``latest``: newest belief about the newest event; ``measured``: the same among beliefs held after
+    the fact.
+    """
+
+    sensor_id: int
+    next_seq: int = 1
+    events_start: int | None = None
+    events_end: int | None = None
+    latest: Latest | None = None
+    measured: Latest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRecords:
+    """Everything in the directory; all lists in order of id."""
+
+    version: int
+    accounts: Sequence[Account]
+    users: Sequence[User]
+    sources: Sequence[Source]
+    sensors: Sequence[Sensor]
+
+
+class WriteTransaction(Protocol):
+    """One transaction of the writer: all of it is durable, or none."""
+
+    def lock_sensors(self, sensor_ids: Iterable[int]) -> dict[int, Head]:
+        """Hold these sensors for this transaction, in order of id; their heads."""
+
+    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        """The blocks that touch each window, in order of start; of locked sensors only."""
+
+    def append_blocks(self, blocks: Sequence[Block]) -> None:
+        """Store new blocks; each has its ``seq``."""
+
+    def delete_blocks(self, blocks: Sequence[Block]) -> None:
+        """Remove stored blocks (when folding; in play mode when replacing)."""
+
+    def save_heads(self, heads: Iterable[Head]) -> None:
+        """Write back changed heads."""
+
+
+class DirectoryTransaction(Protocol):
+    """A change of the directory: all of it is durable, or none. Others wait until it ends."""
+
+    def records(self) -> DirectoryRecords:
+        """The directory as this transaction sees it."""
+
+    def save_account(self, account: Account) -> None:
+        """Create or update, by id."""
+
+    def save_user(self, user: User) -> None:
+        """Create or update, by id."""
+
+    def save_source(self, source: Source) -> None:
+        """Create or update, by id."""
+
+    def save_sensor(self, sensor: Sensor) -> None:
+        """Create (with an empty head) or update, by id."""
+
+    def sensors_with_data(self) -> set[int]:
+        """Ids of sensors about which anything is known."""
+
+
+class Store(Protocol):
+    """A store of blocks, heads and the directory. Safe to use from several threads.
+
+    Every method may raise StoreUnavailableError.
+    """
+
+    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        """The blocks that touch each window, in order of start, as one snapshot."""
+
+    def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
+        """Heads by sensor id."""
+
+    def begin_write(self) -> AbstractContextManager[WriteTransaction]:
+        """A transaction that commits durably when left, and rolls back on an exception."""
+
+    def read_directory(self) -> DirectoryRecords:
+        """The whole directory, as one snapshot."""
+
+    def directory_version(self) -> int:
+        """A number that grows with every change of the directory."""
+
+    def change_directory(self) -> AbstractContextManager[DirectoryTransaction]:
+        """A transaction on the directory; leaving it raises the version."""
+
+    def upgrade_schema(self) -> None:
+        """Bring the schema to the newest revision."""
+
+    def check_schema(self) -> None:
+        """Raise SchemaError, saying which command mends it, unless the schema is the newest."""
+
+    def close(self) -> None:
+        """Let go of all connections."""
