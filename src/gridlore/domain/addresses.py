@@ -20,7 +20,7 @@ _EA1 = re.compile(
 _SENSOR_ID = re.compile(r"(?:fm1\.)?([0-9]{1,30})|(?:fm0\.)?[0-9]{1,30}:([0-9]{1,30})")
 _FM1 = re.compile(r"fm1\.([0-9]{1,30})")
 _PLACE = re.compile(r"(?:fm0\.)?(?P<quantity>[^:]+):(?P<latitude>[^:]+):(?P<longitude>[^:]+)")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 
 EARTH_RADIUS = 6371.0
 """Mean radius of the Earth. [km]"""

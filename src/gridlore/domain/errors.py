@@ -141,3 +141,11 @@ class SettingError(GridloreError):
 
 class UserError(GridloreError):
     """A user named by an operator does not exist, or cannot be changed so."""
+
+
+class TooManyRequestsError(GridloreError):
+    """Too many attempts in a short time; ``retry_after`` says when to come back. [s]"""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

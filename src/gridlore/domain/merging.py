@@ -27,8 +27,9 @@ class Tier:
 
     @property
     def reach(self) -> int:
-        """How many values before and after a new block its neighbours are looked for."""
-        return min(self.period * 2, MAX_BLOCK_VALUES)
+        """How many events before and after a new block its neighbours are looked for: as many as a period
+        of single values spans when each is followed by the longest hole that still folds."""
+        return min(self.period * MAX_HOLE, MAX_BLOCK_VALUES)
 
 
 TIERS = (Tier(16, 16), Tier(256, 64))

@@ -9,6 +9,9 @@ import numpy as np
 
 from gridlore.domain.timing import FloatArray
 
+LARGEST = float(np.finfo(np.float64).max)
+"""Shares of values this large are rounded, so that their sum can come out a hair beyond it."""
+
 
 def downsample(values: FloatArray, factor: int) -> FloatArray:
     """Mean of the known values in each bin of ``factor`` consecutive values.
@@ -41,7 +44,8 @@ def downsample(values: FloatArray, factor: int) -> FloatArray:
         means = filled.sum(axis=1) / np.where(counts, counts, 1)
         overflown = ~np.isfinite(means)
         if overflown.any():
-            means[overflown] = (filled[overflown] / counts[overflown, None]).sum(axis=1)
+            shares = filled[overflown] / counts[overflown, None]
+            means[overflown] = np.clip(shares.sum(axis=1), -LARGEST, LARGEST)
     means[counts == 0] = np.nan
     result: FloatArray = means
     return result

@@ -6,12 +6,19 @@ Layer: store. Imports domain only; both stores implement it, services know nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from gridlore.domain.beliefs import Block
+from gridlore.domain.commands import Receipt
+from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Account, Sensor, Source, User
+
+
+class StoreConflictError(Exception):
+    """The database chose this transaction as the victim of a conflict; doing it again may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +33,6 @@ class Window:
     end: int
     resolution: int
     source_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """A belief about the newest event of some sort."""
-
-    event_start: int
-    value: float
-    belief_time: int
-    source_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What is known of a sensor without reading its blocks; also its lock and its sequence.
-
-    ``events_start``, ``events_end``: span of the events anything is known about, None when nothing is.
-    ``latest``: newest belief about the newest event; ``measured``: the same among beliefs held after
-    the fact.
-    """
-
-    sensor_id: int
-    next_seq: int = 1
-    events_start: int | None = None
-    events_end: int | None = None
-    latest: Latest | None = None
-    measured: Latest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +119,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of all connections."""
+
+
+class BlockWriter(Protocol):
+    """What takes the blocks of a message and stores them whole or not at all."""
+
+    def submit(self, blocks: Sequence[Block]) -> Future[Receipt]:
+        """Queue the blocks of one message; the future holds the receipt once they are durable.
+
+        Raises OverloadError when the queue is full; the future may hold ReplacementError or
+        StoreUnavailableError.
+        """

@@ -1,0 +1,35 @@
+"""What is known of a sensor without reading its blocks.
+
+Layer: domain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A belief about the newest event of some sort."""
+
+    event_start: int
+    value: float
+    belief_time: int
+    source_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of a sensor without reading its blocks; also its lock and its sequence.
+
+    ``events_start``, ``events_end``: span of the events anything is known about, None when nothing is.
+    ``latest``: newest belief about the newest event; ``measured``: the same among beliefs held after
+    the fact.
+    """
+
+    sensor_id: int
+    next_seq: int = 1
+    events_start: int | None = None
+    events_end: int | None = None
+    latest: Latest | None = None
+    measured: Latest | None = None

@@ -1,0 +1,125 @@
+"""Passwords, tokens and sessions: who is asking.
+
+Layer: services. Passwords are hashed with Argon2id; tokens and sessions are signed, not stored, and end
+when their time is over, when the user is deactivated or when the user's ``token_key`` changes.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import cached_property, lru_cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from itsdangerous import BadData, URLSafeSerializer
+
+from gridlore.domain.errors import AuthenticationError
+from gridlore.domain.sensors import User
+from gridlore.services.directory import Directory
+
+MAX_TOKEN_LENGTH = 1024
+CACHED_TOKENS = 8192
+
+Claims = tuple[int, str, int]
+"""Who (user id), the ``token_key`` it was made with, and when. [s since epoch]"""
+
+
+class Accounts:
+    """Checks who somebody is.
+
+    Parameters
+    ----------
+    secret_key : str
+        Signs tokens and sessions; all processes of one deployment share it.
+    token_max_age : int
+        How long a token (or session) is good for. [s]
+    """
+
+    def __init__(self, secret_key: str, token_max_age: int) -> None:
+        self._hasher = PasswordHasher()
+        self._tokens = URLSafeSerializer(secret_key, salt="gridlore-token")
+        self._sessions = URLSafeSerializer(secret_key, salt="gridlore-session")
+        self._token_max_age = token_max_age
+        self._claims_of_token = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._tokens, text))
+        self._claims_of_session = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._sessions, text))
+
+    @cached_property
+    def _nobodys_hash(self) -> str:
+        return self._hasher.hash("nobody has this password")
+
+    def hash_password(self, password: str) -> str:
+        """Argon2id hash, with its parameters and salt."""
+        return self._hasher.hash(password)
+
+    def verify_password(self, password_hash: str, password: str) -> bool:
+        """Whether the password is the one hashed; takes a while, on purpose."""
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def log_in(self, directory: Directory, email: str, password: str) -> User:
+        """The active user with this e-mail and password.
+
+        Raises
+        ------
+        AuthenticationError
+            Whatever was wrong; it takes the same time for an unknown e-mail as for a wrong password.
+        """
+        nobodys_hash = self._nobodys_hash
+        user = directory.find_user(email)
+        password_hash = user.password_hash if user else None
+        right = self.verify_password(password_hash or nobodys_hash, password)
+        if user is None or password_hash is None or not right or not user.active:
+            raise AuthenticationError
+        return user
+
+    def issue_token(self, user: User, now_seconds: float) -> str:
+        """A token for the ``Authorization`` header."""
+        return str(self._tokens.dumps((user.id, user.token_key, int(now_seconds))))
+
+    def issue_session(self, user: User, now_seconds: float) -> str:
+        """What the session cookie holds."""
+        return str(self._sessions.dumps((user.id, user.token_key, int(now_seconds))))
+
+    def user_of_token(self, directory: Directory, token: str, now_seconds: float) -> User:
+        """The user a token was issued to.
+
+        Raises
+        ------
+        AuthenticationError
+            It is malformed, tampered with, expired or revoked, or its user deactivated.
+        """
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise AuthenticationError
+        return self._user(directory, self._claims_of_token(token), now_seconds)
+
+    def user_of_session(self, directory: Directory, session: str, now_seconds: float) -> User:
+        """The user a session cookie was issued to; raises as ``user_of_token`` does."""
+        if len(session) > MAX_TOKEN_LENGTH:
+            raise AuthenticationError
+        return self._user(directory, self._claims_of_session(session), now_seconds)
+
+    def _user(self, directory: Directory, claims: Claims, now_seconds: float) -> User:
+        user_id, token_key, issued_at = claims
+        user = directory.users.get(user_id)
+        if (
+            user is None
+            or not user.active
+            or user.token_key != token_key
+            or not issued_at <= now_seconds + 60 < issued_at + 60 + self._token_max_age
+        ):
+            raise AuthenticationError
+        return user
+
+
+def _read(serializer: URLSafeSerializer, text: str) -> Claims:
+    """The claims in a signed text, which must be letter for letter as it was issued."""
+    try:
+        user_id, token_key, issued_at = serializer.loads(text)
+        issued = serializer.dumps((user_id, token_key, issued_at))
+    except (BadData, ValueError, TypeError) as error:
+        raise AuthenticationError from error
+    if not hmac.compare_digest(str(issued).encode(), text.encode()):
+        raise AuthenticationError
+    return user_id, token_key, issued_at

@@ -1,0 +1,286 @@
+"""Who and what there is: accounts, users, sources and sensors, as one snapshot in memory.
+
+Layer: services. A snapshot never changes; ``DirectoryCache`` replaces it by a newer one when the
+directory's version in the store has grown, which it looks up every ``max_age`` seconds: that bounds how
+late a revoked token or a changed sensor takes effect (ADR 007).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import structlog
+
+from gridlore.domain.access import may_access
+from gridlore.domain.addresses import (
+    NamingAuthority,
+    Place,
+    connection_id,
+    great_circle,
+    local_part,
+    numbered_id,
+    parse_place,
+)
+from gridlore.domain.errors import (
+    AddressError,
+    ConnectionGroupError,
+    MarketError,
+    SourceError,
+    StoreUnavailableError,
+    WeatherSensorError,
+)
+from gridlore.domain.sensors import ROLES, Account, Sensor, SensorKind, Source, User
+from gridlore.domain.units import WEATHER_UNITS
+from gridlore.store.interface import DirectoryRecords, Store
+
+log = structlog.get_logger(__name__)
+
+NOT_FOUND = "One or more connections in your request were not found in your account."
+
+
+class Directory:
+    """A snapshot of the directory, with what is needed to find things in it."""
+
+    def __init__(self, records: DirectoryRecords, authority: NamingAuthority) -> None:
+        self.version = records.version
+        self.authority = authority
+        self.accounts: dict[int, Account] = {account.id: account for account in records.accounts}
+        self.users: dict[int, User] = {user.id: user for user in records.users}
+        self.sources: dict[int, Source] = {source.id: source for source in records.sources}
+        self.sensors: dict[int, Sensor] = {sensor.id: sensor for sensor in records.sensors}
+        self._user_by_email = {user.email: user for user in records.users}
+        self._source_by_user = {source.user_id: source for source in records.sources if source.user_id}
+        self._by_name: defaultdict[str, list[Sensor]] = defaultdict(list)
+        self._by_place: defaultdict[Place, list[Sensor]] = defaultdict(list)
+        self._by_account: defaultdict[int, list[Sensor]] = defaultdict(list)
+        for sensor in records.sensors:
+            self._by_name[sensor.name].append(sensor)
+            if sensor.kind is SensorKind.WEATHER:
+                self._by_place[_place(sensor)].append(sensor)
+            owner = self.owner(sensor)
+            if owner:
+                self._by_account[owner.account_id].append(sensor)
+
+    @cached_property
+    def weather_units(self) -> frozenset[str]:
+        """Every unit some weather quantity is given in."""
+        registered = {sensor.unit for sensor in self.sensors.values() if sensor.kind is SensorKind.WEATHER}
+        return frozenset({*WEATHER_UNITS.values(), *registered})
+
+    def account(self, user: User) -> Account:
+        """The account a user belongs to."""
+        return self.accounts[user.account_id]
+
+    def owner(self, sensor: Sensor) -> User | None:
+        """The user who owns a connection."""
+        return self.users.get(sensor.owner_id) if sensor.owner_id is not None else None
+
+    def find_user(self, email: str) -> User | None:
+        """The user with this e-mail, in whatever case it is written."""
+        return self._user_by_email.get(email.lower())
+
+    def source_of(self, user: User) -> Source:
+        """The source a user's posts come from."""
+        return self._source_by_user[user.id]
+
+    def address(self, sensor: Sensor) -> str:
+        """The entity address of a sensor."""
+        return self.authority.address(sensor)
+
+    def may_access(self, user: User, sensor: Sensor) -> bool:
+        """Whether a user may read and post to a sensor."""
+        return may_access(user, sensor, self.owner(sensor))
+
+    def accessible(self, user: User, kind: SensorKind | None = None) -> list[Sensor]:
+        """The sensors a user may see, of one kind or of all, in order of id."""
+        if kind is SensorKind.CONNECTION and not user.is_admin:
+            return self._by_account.get(user.account_id, [])
+        return [
+            sensor
+            for sensor in self.sensors.values()
+            if (kind is None or sensor.kind is kind) and self.may_access(user, sensor)
+        ]
+
+    def find_sensors(self, user: User, kind: SensorKind | None, texts: Sequence[str]) -> list[Sensor]:
+        """The sensors that addresses or plain names stand for, in the same order.
+
+        Raises
+        ------
+        AddressError
+            A text is neither an entity address of the kind nor a known name.
+        ConnectionGroupError, MarketError, WeatherSensorError
+            There is none, or not for this user, or a name is not unique.
+        """
+        candidates = [self._recognise(user, kind, text) for text in texts]
+        return [self._choose(user, kind, text, found) for text, found in zip(texts, candidates, strict=True)]
+
+    def _recognise(self, user: User, kind: SensorKind | None, text: str) -> list[Sensor]:
+        """Sensors that a text may stand for, whoever may see them; names only what the user may."""
+        local = local_part(text)
+        if local is None:
+            named = [sensor for sensor in self._by_name.get(text, ()) if kind in (None, sensor.kind)]
+            named = [sensor for sensor in named if self.may_access(user, sensor)]
+            if not named:
+                raise AddressError(self._explain_addresses(kind, text))
+            return named
+        readers = {
+            SensorKind.CONNECTION: self._connections,
+            SensorKind.MARKET: self._markets,
+            SensorKind.WEATHER: self._weather_sensors,
+        }
+        if kind is not None:
+            found = readers[kind](local)
+            if found is None:
+                raise AddressError(self._explain_addresses(kind, text))
+            return found
+        return [sensor for reader in readers.values() for sensor in reader(local) or () if sensor is not None]
+
+    def _connections(self, local: str) -> list[Sensor] | None:
+        sensor_id = connection_id(local)
+        return None if sensor_id is None else self._with_id(sensor_id, SensorKind.CONNECTION)
+
+    def _markets(self, local: str) -> list[Sensor] | None:
+        sensor_id = numbered_id(local)
+        if sensor_id is not None:
+            return self._with_id(sensor_id, SensorKind.MARKET)
+        named = self._by_name.get(local) or self._by_name.get(local.removeprefix("fm0."), [])
+        return [sensor for sensor in named if sensor.kind is SensorKind.MARKET]
+
+    def _weather_sensors(self, local: str) -> list[Sensor] | None:
+        sensor_id = numbered_id(local)
+        if sensor_id is not None:
+            return self._with_id(sensor_id, SensorKind.WEATHER)
+        place = parse_place(local)
+        return None if place is None else self._by_place.get(place, [])
+
+    def _with_id(self, sensor_id: int, kind: SensorKind) -> list[Sensor]:
+        sensor = self.sensors.get(sensor_id)
+        return [sensor] if sensor is not None and sensor.kind is kind else []
+
+    def _choose(self, user: User, kind: SensorKind | None, text: str, found: Iterable[Sensor]) -> Sensor:
+        allowed = [sensor for sensor in found if self.may_access(user, sensor)]
+        if len(allowed) > 1:
+            addresses = ", ".join(self.address(sensor) for sensor in allowed[:5])
+            raise ConnectionGroupError(
+                f"The name {text!r} is not unique: it stands for {addresses}. Use one of these addresses."
+            )
+        if allowed:
+            return allowed[0]
+        if kind is SensorKind.MARKET:
+            names = ", ".join(sensor.name for sensor in self.accessible(user, SensorKind.MARKET)) or "none"
+            raise MarketError(f"No market is known at {text!r}. Known markets: {names}.")
+        if kind is SensorKind.WEATHER:
+            raise WeatherSensorError(self._explain_place(text))
+        raise ConnectionGroupError(NOT_FOUND)
+
+    def _explain_addresses(self, kind: SensorKind | None, text: str) -> str:
+        examples = {
+            SensorKind.CONNECTION: f"{self.authority.prefix}:<owner id>:<sensor id>",
+            SensorKind.MARKET: f"{self.authority.prefix}:<market name>",
+            SensorKind.WEATHER: f"{self.authority.prefix}:<quantity>:<latitude>:<longitude>",
+        }
+        example = examples[kind or SensorKind.CONNECTION]
+        return (
+            f"{text!r} is neither an entity address nor a known name. An entity address of the EA1 scheme "
+            f"is written ea1.<yyyy-mm>.<reversed host>:<locally unique string>, such as {example}."
+        )
+
+    def _explain_place(self, text: str) -> str:
+        place = parse_place(local_part(text) or "")
+        if place is None:
+            return f"No weather sensor is known at {text!r}."
+        same = [sensor for sensor in self.sensors.values() if sensor.quantity == place.quantity]
+        if not same:
+            known = sorted({str(sensor.quantity) for sensor in self.sensors.values() if sensor.quantity})
+            return (
+                f"There is no {place.quantity} sensor here. Known quantities: {', '.join(known) or 'none'}."
+            )
+        nearest = min(same, key=lambda sensor: great_circle(place, _place(sensor)))
+        distance = great_circle(place, _place(nearest))
+        return (
+            f"No {place.quantity} sensor stands at latitude {place.latitude!r}, longitude"
+            f" {place.longitude!r}."
+            f" The nearest one stands at latitude {nearest.latitude!r}, longitude {nearest.longitude!r} "
+            f"({distance:.1f} km away): {self.address(nearest)}."
+        )
+
+    def find_sources(self, names: Iterable[str | int]) -> set[int]:
+        """Ids of the sources that role names and user ids stand for.
+
+        Raises
+        ------
+        SourceError
+            One is neither a role nor the id of a user.
+        """
+        found: set[int] = set()
+        for name in names:
+            if name in ROLES:
+                found |= self._sources_of_role(str(name))
+            elif _is_number(name) and int(name) in self.users:
+                found.add(self.source_of(self.users[int(name)]).id)
+            else:
+                raise SourceError(
+                    f"A source is one of the roles {', '.join(ROLES)}, or the id of a user; got {name!r}."
+                )
+        return found
+
+    def measuring_sources(self, user: User) -> set[int]:
+        """Whose measurements count by default: those of the user's own account and of all MDC accounts."""
+        own = {
+            self.source_of(other).id for other in self.users.values() if other.account_id == user.account_id
+        }
+        return own | self._sources_of_role("MDC")
+
+    def _sources_of_role(self, role: str) -> set[int]:
+        return {
+            self.source_of(user).id
+            for user in self.users.values()
+            if role in self.accounts[user.account_id].roles
+        }
+
+
+def _place(sensor: Sensor) -> Place:
+    return Place(str(sensor.quantity), sensor.latitude or 0.0, sensor.longitude or 0.0)
+
+
+def _is_number(name: str | int) -> bool:
+    return isinstance(name, int) or (name.isascii() and name.isdigit() and len(name) <= 18)
+
+
+class DirectoryCache:
+    """Keeps a snapshot of the directory, no older than ``max_age`` while the store can be reached.
+
+    Parameters
+    ----------
+    max_age : float
+        How often the store is asked for the directory's version. [s]
+    """
+
+    def __init__(self, store: Store, authority: NamingAuthority, *, max_age: float) -> None:
+        self._store = store
+        self._authority = authority
+        self._max_age = max_age
+        self._stop = threading.Event()
+        self.current = Directory(store.read_directory(), authority)
+        self._thread = threading.Thread(target=self._watch, name="gridlore-directory", daemon=True)
+        self._thread.start()
+
+    def refresh(self) -> None:
+        """Look now whether the directory has changed, and read it if so."""
+        if self._store.directory_version() != self.current.version:
+            self.current = Directory(self._store.read_directory(), self._authority)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._max_age):
+            try:
+                self.refresh()
+            except StoreUnavailableError as error:
+                log.warning("directory cannot be refreshed", error=error.message)

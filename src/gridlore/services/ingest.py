@@ -1,0 +1,158 @@
+"""Take in posted values: from a command to blocks in the writer's queue.
+
+Layer: services. The checks that need the directory, in the contract's order: addresses, access, unit,
+resolution, grid, sign. What is news is decided by the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from gridlore.domain.beliefs import Block, make_blocks
+from gridlore.domain.commands import PostCommand, PostedGroup, Receipt
+from gridlore.domain.errors import (
+    GridError,
+    PowerTooBigError,
+    PowerTooSmallError,
+    ResolutionError,
+    UnitError,
+    ValuesLimitError,
+)
+from gridlore.domain.resampling import upsample
+from gridlore.domain.sensors import Direction, Sensor, SensorKind, User
+from gridlore.domain.timing import Grid, Timing, format_instant, format_span
+from gridlore.services.directory import Directory
+from gridlore.store.interface import BlockWriter
+
+MAX_RUNS = 50_000
+"""Runs of values (sensors, counted once per group) in one message at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One group's values for one of its sensors."""
+
+    address: str
+    sensor: Sensor
+    group: PostedGroup
+
+
+class Ingest:
+    """Stores posts.
+
+    Parameters
+    ----------
+    max_values : int
+        Values that one message may store, after upsampling.
+    """
+
+    def __init__(self, writer: BlockWriter, *, max_values: int) -> None:
+        self._writer = writer
+        self._max_values = max_values
+
+    def post(self, directory: Directory, user: User, command: PostCommand, now: int) -> Future[Receipt]:
+        """Queue a message's values; the future holds the receipt once all of them are durable.
+
+        Parameters
+        ----------
+        now : int
+            Time of arrival. [µs since epoch]
+
+        Raises
+        ------
+        GridloreError
+            What the contract answers; nothing is stored then.
+        """
+        runs = self._find_runs(directory, user, command)
+        _check_units(runs, command.unit)
+        factors = self._check_resolutions(runs, command)
+        _check_grid(runs, command.start)
+        _check_signs(runs)
+        timing = command.timing or Timing(belief_time=now, belief_horizon=0)
+        source_id = directory.source_of(user).id
+        blocks: list[Block] = []
+        for run, factor in zip(runs, factors, strict=True):
+            values = upsample(run.group.values, factor)
+            grid = Grid(command.start, run.sensor.resolution, values.size)
+            blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
+        return self._writer.submit(blocks)
+
+    def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
+        named = [(address, group) for group in command.groups for address in group.addresses]
+        if len(named) > MAX_RUNS:
+            raise ValuesLimitError(
+                f"A message may name at most {MAX_RUNS} sensors; got {len(named)}. Send it in parts."
+            )
+        sensors = directory.find_sensors(user, command.kind, [address for address, _ in named])
+        return [_Run(address, sensor, group) for (address, group), sensor in zip(named, sensors, strict=True)]
+
+    def _check_resolutions(self, runs: Sequence[_Run], command: PostCommand) -> list[int]:
+        """By how much each run is upsampled."""
+        first = runs[0]
+        for run in runs:
+            if run.sensor.resolution != first.sensor.resolution:
+                raise ResolutionError(
+                    "Sensors of different resolutions cannot be posted to in one message: "
+                    f"{first.address} takes {format_span(first.sensor.resolution)}, "
+                    f"{run.address} takes {format_span(run.sensor.resolution)}."
+                )
+        span = command.end - command.start
+        resolution = first.sensor.resolution
+        factors = []
+        for run in runs:
+            count = run.group.values.size
+            if span % (count * resolution):
+                raise ResolutionError(
+                    "Only the following resolutions in the data are supported: "
+                    f"{format_span(resolution)} (or a multiple of it). Got {count} values over "
+                    f"{format_span(span)} for {run.address}."
+                )
+            factors.append(span // (count * resolution))
+        total = len(runs) * (span // resolution)
+        if total > self._max_values:
+            raise ValuesLimitError(
+                f"A message may store at most {self._max_values} values; this one would store {total} "
+                f"(over {format_span(span)} at {format_span(resolution)}). Send it in parts."
+            )
+        return factors
+
+
+def _check_units(runs: Sequence[_Run], unit: str) -> None:
+    for run in runs:
+        sensor = run.sensor
+        if sensor.unit != unit:
+            what = {
+                SensorKind.CONNECTION: "power",
+                SensorKind.MARKET: f"{sensor.name.replace('_', ' ')} prices",
+                SensorKind.WEATHER: sensor.quantity,
+            }[sensor.kind]
+            raise UnitError(f"Data for {what} should be given in {sensor.unit}.")
+
+
+def _check_grid(runs: Sequence[_Run], start: int) -> None:
+    for run in runs:
+        beside = (start - run.sensor.grid_offset) % run.sensor.resolution
+        if beside:
+            resolution = run.sensor.resolution
+            nearest = start - beside if beside * 2 <= resolution else start - beside + resolution
+            raise GridError(
+                f"Events of {run.address} last {format_span(resolution)}, counted from midnight standard "
+                f"time in {run.sensor.timezone}; {format_instant(start)} falls inside one. "
+                f"The nearest right start is {format_instant(nearest)}."
+            )
+
+
+def _check_signs(runs: Sequence[_Run]) -> None:
+    for run in runs:
+        if run.sensor.direction is Direction.CONSUMER and (run.group.values < 0).any():
+            raise PowerTooSmallError(
+                f"{run.address} is registered as a consumer, so its values are zero or positive "
+                f"(consumption); got {float(run.group.values.min())!r}."
+            )
+        if run.sensor.direction is Direction.PRODUCER and (run.group.values > 0).any():
+            raise PowerTooBigError(
+                f"{run.address} is registered as a producer, so its values are zero or negative "
+                f"(production); got {float(run.group.values.max())!r}."
+            )

@@ -1,0 +1,126 @@
+"""Bring a world about: compare what a world file states with the directory, and change what differs.
+
+Layer: services. One directory transaction; a world with a problem changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gridlore.domain.sensors import User
+from gridlore.services.world.planning import Change, Plan, Record, make_plan
+from gridlore.services.world.reading import World
+from gridlore.store.interface import DirectoryTransaction, Store
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSummary:
+    """What applying a world did, as titles like ``connection CS 1``, in order of the file."""
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+class PasswordHashes:
+    """Hashes of the passwords of a world file; each is computed once, since that is slow by design.
+
+    ``hash_password`` gives the hash of a password; ``verify_password`` says of a hash and a password
+    whether they fit.
+    """
+
+    def __init__(
+        self, hash_password: Callable[[str], str], verify_password: Callable[[str, str], bool]
+    ) -> None:
+        self._hash = hash_password
+        self._verify = verify_password
+        self._renewed: dict[tuple[str, str | None], str] = {}
+
+    def renew(self, email: str, old_hash: str | None, password: str) -> str:
+        """The hash to keep for a user: the old one as long as the password fits it."""
+        key = (email, old_hash)
+        if key not in self._renewed:
+            fits = old_hash is not None and self._verify(old_hash, password)
+            self._renewed[key] = old_hash if fits and old_hash else self._hash(password)
+        return self._renewed[key]
+
+
+def apply_world(
+    store: Store,
+    world: World,
+    *,
+    hash_password: Callable[[str], str],
+    verify_password: Callable[[str, str], bool],
+    year: int,
+) -> WorldSummary:
+    """Create or update what ``world`` states; what it does not mention stays as it is.
+
+    Ids are given in order of the file, from the highest in use up. Where nothing differs nothing is
+    written, and a password that still fits is not hashed anew.
+
+    Parameters
+    ----------
+    verify_password : callable
+        Whether a hash (first) and a password fit.
+    year : int
+        A new sensor's grid keeps the standard time of its zone in this calendar year.
+
+    Raises
+    ------
+    WorldError
+        With a line for every problem that shows only beside the directory; nothing was changed.
+    """
+    hashes = PasswordHashes(hash_password, verify_password)
+    # A first plan finds most problems, and has the passwords hashed before the transaction makes others wait.
+    with_passwords(make_plan(world, store.read_directory(), set(), year), hashes)
+    with store.change_directory() as transaction:
+        plan = make_plan(world, transaction.records(), transaction.sensors_with_data(), year)
+        plan = with_passwords(plan, hashes)
+        carry_out(plan, transaction)
+    return summarise(plan)
+
+
+def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:
+    """The plan with the hash of each password the file states; a new password ends all tokens."""
+
+    def renewed(change: Change[User], password: str | None) -> Change[User]:
+        old_hash = change.new.password_hash
+        new_hash = old_hash if password is None else hashes.renew(change.new.email, old_hash, password)
+        if new_hash == old_hash:
+            return change
+        return replace(
+            change, new=replace(change.new, password_hash=new_hash, token_key=plan.new_token_key())
+        )
+
+    passwords = (entry.password for entry in plan.world.users)
+    return replace(plan, users=tuple(map(renewed, plan.users, passwords)))
+
+
+def carry_out(plan: Plan, transaction: DirectoryTransaction) -> None:
+    """Write what the plan changes: accounts before their users, users before their sources and sensors."""
+    for account in _differing(plan.accounts):
+        transaction.save_account(account)
+    for user in _differing(plan.users):
+        transaction.save_user(user)
+    for source in _differing(plan.sources):
+        transaction.save_source(source)
+    for sensor in _differing(plan.sensors):
+        transaction.save_sensor(sensor)
+
+
+def _differing(changes: tuple[Change[Record], ...]) -> list[Record]:
+    return [change.new for change in changes if change.old != change.new]
+
+
+def summarise(plan: Plan) -> WorldSummary:
+    """What became, or would become, of each entry."""
+    told: list[tuple[str, object, object]] = []
+    told += [(change.title, change.old, change.new) for change in plan.accounts]
+    told += [(change.title, change.old, change.new) for change in plan.users]
+    told += [(change.title, change.old, change.new) for change in plan.sensors]
+    return WorldSummary(
+        created=tuple(title for title, old, _ in told if old is None),
+        updated=tuple(title for title, old, new in told if old is not None and old != new),
+        unchanged=tuple(title for title, old, new in told if old == new),
+    )

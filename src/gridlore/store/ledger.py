@@ -1,0 +1,249 @@
+"""Decide, inside one write transaction, what of each batch is news, and write it.
+
+Layer: store. Batches are entered one after the other, each as if those before it were stored already;
+a rejected one leaves no trace.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block, split_block
+from gridlore.domain.classification import classify
+from gridlore.domain.commands import Receipt
+from gridlore.domain.errors import ReplacementError
+from gridlore.domain.heads import Head, Latest
+from gridlore.domain.merging import Tier, due_tier, fold_blocks
+from gridlore.domain.timing import format_instant
+from gridlore.store.interface import Window, WriteTransaction
+
+
+def _by_start(block: Block) -> int:
+    return block.start
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Known blocks of one sensor and source, in order of start."""
+
+    blocks: list[Block] = field(default_factory=list)
+
+    def touching(self, block: Block) -> list[Block]:
+        first = bisect_left(self.blocks, block.start - MAX_BLOCK_VALUES * block.resolution, key=_by_start)
+        last = bisect_left(self.blocks, block.end, key=_by_start)
+        return [known for known in self.blocks[first:last] if known.end > block.start]
+
+    def add(self, block: Block) -> None:
+        insort(self.blocks, block, key=_by_start)
+
+    def remove(self, block: Block) -> None:
+        self.blocks = [known for known in self.blocks if known is not block]
+
+
+class Ledger:
+    """The state of the sensors that a group of batches is about, within one transaction.
+
+    Parameters
+    ----------
+    batches : sequence of sequences of Block
+        All candidates that will be entered: their sensors are locked, and what overlaps them is read.
+    replace : bool
+        Play mode: a different value with the same belief time replaces the old one (ADR 005).
+    """
+
+    def __init__(
+        self, transaction: WriteTransaction, batches: Sequence[Sequence[Block]], *, replace: bool
+    ) -> None:
+        self._transaction = transaction
+        self._replace = replace
+        candidates = [block for batch in batches for block in batch]
+        self._heads = transaction.lock_sensors({block.sensor_id for block in candidates})
+        self._first_seqs = {head.sensor_id: head.next_seq for head in self._heads.values()}
+        self._shelves = self._read_shelves(candidates)
+        self._news: list[Block] = []
+        self._replaced: list[Block] = []
+
+    def _read_shelves(self, candidates: Iterable[Block]) -> defaultdict[tuple[int, int], _Shelf]:
+        windows = {
+            Window(block.sensor_id, block.start, block.end, block.resolution, block.source_id)
+            for block in candidates
+            if block.start < (self._heads[block.sensor_id].events_end or block.start)
+        }
+        shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
+        seen: set[tuple[int, int]] = set()
+        for blocks in self._transaction.read_blocks(list(windows)) if windows else ():
+            for block in blocks:
+                if (block.sensor_id, block.seq) not in seen:
+                    seen.add((block.sensor_id, block.seq))
+                    shelves[block.sensor_id, block.source_id].add(block)
+        return shelves
+
+    def enter(self, candidates: Sequence[Block]) -> Receipt:
+        """Take what is new of one batch.
+
+        Raises
+        ------
+        ReplacementError
+            A value would rewrite history; nothing of the batch is taken.
+        """
+        entered: list[Block] = []
+        removed: list[Block] = []
+        stored = unchanged = 0
+        try:
+            for candidate in candidates:
+                news = self._judge(candidate, entered, removed)
+                count = candidate.values.size if news is candidate else int((~np.isnan(news.values)).sum())
+                stored += count
+                unchanged += candidate.values.size - count
+                for block in split_block(news):
+                    self._shelves[block.sensor_id, block.source_id].add(block)
+                    entered.append(block)
+        except ReplacementError:
+            for block in entered:
+                self._shelves[block.sensor_id, block.source_id].remove(block)
+            raise
+        self._news += entered
+        self._replaced += removed
+        return Receipt(stored, unchanged)
+
+    def _judge(self, candidate: Block, entered: list[Block], removed: list[Block]) -> Block:
+        """The candidate with holes where it is no news."""
+        shelf = self._shelves[candidate.sensor_id, candidate.source_id]
+        known = shelf.touching(candidate)
+        if not known:
+            return candidate
+        verdict = classify(candidate, known)
+        if verdict.replaces.any():
+            if not self._replace:
+                raise _replacement_error(candidate, verdict.held, int(np.argmax(verdict.replaces)))
+            for block in known:
+                self._punch(block, candidate, verdict.replaces, entered, removed)
+        if not verdict.unchanged.any():
+            return candidate
+        return candidate.with_holes(verdict.unchanged)
+
+    def _punch(
+        self,
+        block: Block,
+        candidate: Block,
+        replaces: np.typing.NDArray[np.bool_],
+        entered: list[Block],
+        removed: list[Block],
+    ) -> None:
+        """Take the beliefs that ``candidate`` replaces out of a known block (play mode)."""
+        events = candidate.grid.event_starts()[replaces]
+        times = candidate.times()[replaces]
+        index = (events - block.start) // block.resolution
+        inside = (index >= 0) & (index < block.values.size)
+        index, times = index[inside], times[inside]
+        index = index[block.times()[index] == times]
+        holes = np.zeros(block.values.size, dtype=np.bool_)
+        holes[index] = True
+        if not holes.any():
+            return
+        shelf = self._shelves[block.sensor_id, block.source_id]
+        shelf.remove(block)
+        if block.seq:
+            removed.append(block)
+        for pending in (entered, self._news):
+            pending[:] = [other for other in pending if other is not block]
+        for rest in split_block(replace(block.with_holes(holes), seq=0)):
+            shelf.add(rest)
+            entered.append(rest)
+
+    def write(self) -> None:
+        """Store the news of all entered batches, fold small neighbours, and save the heads."""
+        if self._replaced:
+            self._transaction.delete_blocks(self._replaced)
+        if not self._news:
+            return
+        numbered = [self._number(block) for block in self._news]
+        self._transaction.append_blocks(numbered)
+        self._fold(numbered)
+        self._transaction.save_heads(
+            head for head in self._heads.values() if head.next_seq != self._first_seqs[head.sensor_id]
+        )
+
+    def _number(self, block: Block) -> Block:
+        head = self._heads[block.sensor_id]
+        self._heads[block.sensor_id] = _advance(head, block)
+        return replace(block, seq=head.next_seq)
+
+    def _fold(self, written: list[Block]) -> None:
+        tiers: dict[int, Tier] = {}
+        for sensor_id, first_seq in self._first_seqs.items():
+            tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
+            if tier:
+                tiers[sensor_id] = tier
+        windows: defaultdict[int, list[Window]] = defaultdict(list)
+        for block in sorted(written, key=_by_start):
+            due = tiers.get(block.sensor_id)
+            if due is None or block.values.size >= due.max_values:
+                continue
+            reach = due.reach * block.resolution
+            window = Window(block.sensor_id, block.start - reach, block.end + reach, block.resolution)
+            ranges = windows[block.sensor_id]
+            if ranges and ranges[-1].end >= window.start:
+                ranges[-1] = replace(ranges[-1], end=max(ranges[-1].end, window.end))
+            else:
+                ranges.append(window)
+        for sensor_id, ranges in windows.items():
+            found = self._transaction.read_blocks(ranges)
+            near = {block.seq: block for blocks in found for block in blocks}
+            for fold in fold_blocks(list(near.values()), tiers[sensor_id]):
+                self._transaction.delete_blocks(fold.parts)
+                self._transaction.append_blocks([fold.merged])
+
+
+def _advance(head: Head, block: Block) -> Head:
+    """The head once ``block`` has been stored."""
+    known = ~np.isnan(block.values)
+    last = block.values.size - 1
+    latest = _belief(block, last)
+    if block.belief_horizon is not None:
+        last_measured = last if block.belief_horizon <= 0 else -1
+    else:
+        after = np.flatnonzero(known & (block.times() >= block.grid.event_ends()))
+        last_measured = int(after[-1]) if after.size else -1
+    measured = _belief(block, last_measured) if last_measured >= 0 else None
+    return Head(
+        head.sensor_id,
+        head.next_seq + 1,
+        block.start if head.events_start is None else min(head.events_start, block.start),
+        block.end if head.events_end is None else max(head.events_end, block.end),
+        _newest(head.latest, latest),
+        _newest(head.measured, measured),
+    )
+
+
+def _belief(block: Block, index: int) -> Latest:
+    event_start = block.start + index * block.resolution
+    if block.belief_time is not None:
+        belief_time = block.belief_time
+    elif block.belief_horizon is not None:
+        belief_time = event_start + block.resolution - block.belief_horizon
+    else:
+        belief_time = int(block.times()[index])
+    return Latest(event_start, float(block.values[index]), belief_time, block.source_id)
+
+
+def _newest(old: Latest | None, new: Latest | None) -> Latest | None:
+    if old is None or new is None:
+        return new or old
+    return max((old, new), key=lambda latest: (latest.event_start, latest.belief_time, latest is new))
+
+
+def _replacement_error(block: Block, held: np.typing.NDArray[np.float64], index: int) -> ReplacementError:
+    event = format_instant(block.start + index * block.resolution)
+    known_at = format_instant(int(block.times()[index]))
+    return ReplacementError(
+        f"This would rewrite history: for sensor {block.sensor_id} and the event at {event} you stated "
+        f"{float(held[index])!r} as known at {known_at}, and now state {float(block.values[index])!r} with "
+        "the same belief time. To correct a value, send it with a later belief time: a smaller `horizon` "
+        "(for measurements a more negative one, such as -PT10M), or a later `prior`."
+    )

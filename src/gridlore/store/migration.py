@@ -1,0 +1,52 @@
+"""Bring the schema of a database to the newest revision, or say that it is not there.
+
+Layer: store.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from gridlore.domain.errors import SchemaError
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Run every revision the database has not seen, each in a transaction of its own."""
+    command.upgrade(_config(connection), "head")
+
+
+def check_schema(connection: Connection) -> None:
+    """Check that the database has just the revisions of this version.
+
+    Raises
+    ------
+    SchemaError
+        It has fewer, or newer ones; the message says which command mends it.
+    """
+    newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == newest:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaError(
+            f"The database has schema {current}, made by a newer Gridlore than this one (which knows up to "
+            f"{newest}). Install that version, or point GRIDLORE_DATABASE_URL elsewhere."
+        )
+    raise SchemaError(
+        f"The database has schema {current or 'none'}, this Gridlore works with {newest}. "
+        "Run `gridlore db upgrade` (after a backup) and start again."
+    )

@@ -1,0 +1,214 @@
+"""What both stores share: the engine, the schema's state, and the directory, through SQLAlchemy Core.
+
+Layer: store. Blocks and heads, the hot path, are each store's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, Table, select, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from gridlore.domain.errors import StoreUnavailableError
+from gridlore.domain.heads import Head, Latest
+from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
+from gridlore.store import migration, schema
+from gridlore.store.interface import DirectoryRecords
+
+HEAD_COLUMNS = tuple(column.name for column in schema.sensor_head.columns)
+BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
+
+HeadRow = tuple[
+    int, int, int | None, int | None,
+    int | None, float | None, int | None, int | None,
+    int | None, float | None, int | None, int | None,
+]  # fmt: skip
+
+
+def head_from_row(row: HeadRow) -> Head:
+    """A head from its columns, in the order of HEAD_COLUMNS."""
+    latest = measured = None
+    if row[4] is not None and row[5] is not None and row[6] is not None and row[7] is not None:
+        latest = Latest(row[4], row[5], row[6], row[7])
+    if row[8] is not None and row[9] is not None and row[10] is not None and row[11] is not None:
+        measured = Latest(row[8], row[9], row[10], row[11])
+    return Head(row[0], row[1], row[2], row[3], latest, measured)
+
+
+def head_to_row(head: Head) -> HeadRow:
+    """The columns of a head, in the order of HEAD_COLUMNS."""
+    nothing = (None, None, None, None)
+    latest, measured = head.latest, head.measured
+    return (
+        head.sensor_id,
+        head.next_seq,
+        head.events_start,
+        head.events_end,
+        *((latest.event_start, latest.value, latest.belief_time, latest.source_id) if latest else nothing),
+        *(
+            (measured.event_start, measured.value, measured.belief_time, measured.source_id)
+            if measured
+            else nothing
+        ),
+    )
+
+
+@contextmanager
+def unavailable_on_failure() -> Iterator[None]:
+    """Turn a database that cannot be reached, or is too busy, into StoreUnavailableError."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if isinstance(error, DBAPIError) and not _is_operational(error):
+            raise
+        raise StoreUnavailableError(
+            "The database cannot be reached, or is too busy, right now. Please send this again."
+        ) from error
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+class RelationalDirectoryTransaction:
+    """A change of the directory, on one connection. See store.interface.DirectoryTransaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def records(self) -> DirectoryRecords:
+        return read_directory(self._connection)
+
+    def save_account(self, account: Account) -> None:
+        self._save(schema.account, {"id": account.id, "name": account.name, "roles": _join(account.roles)})
+
+    def save_user(self, user: User) -> None:
+        self._save(
+            schema.app_user,
+            {
+                "id": user.id,
+                "email": user.email,
+                "name": user.name,
+                "account_id": user.account_id,
+                "roles": _join(user.roles),
+                "active": user.active,
+                "password_hash": user.password_hash,
+                "token_key": user.token_key,
+            },
+        )
+
+    def save_source(self, source: Source) -> None:
+        self._save(
+            schema.source,
+            {"id": source.id, "kind": source.kind.value, "name": source.name, "user_id": source.user_id},
+        )
+
+    def save_sensor(self, sensor: Sensor) -> None:
+        created = self._save(
+            schema.sensor,
+            {
+                "id": sensor.id,
+                "kind": sensor.kind.value,
+                "name": sensor.name,
+                "unit": sensor.unit,
+                "resolution": sensor.resolution,
+                "grid_offset": sensor.grid_offset,
+                "timezone": sensor.timezone,
+                "owner_id": sensor.owner_id,
+                "direction": sensor.direction.value,
+                "quantity": sensor.quantity,
+                "latitude": sensor.latitude,
+                "longitude": sensor.longitude,
+            },
+        )
+        if created:
+            self._connection.execute(schema.sensor_head.insert().values(sensor_id=sensor.id, next_seq=1))
+
+    def sensors_with_data(self) -> set[int]:
+        head = schema.sensor_head.c
+        query = select(head.sensor_id).where(head.events_start.is_not(None))
+        return set(self._connection.execute(query).scalars())
+
+    def _save(self, table: Table, values: dict[str, object]) -> bool:
+        changed = self._connection.execute(update(table).where(table.c.id == values["id"]).values(**values))
+        if changed.rowcount:
+            return False
+        self._connection.execute(table.insert().values(**values))
+        return True
+
+
+class RelationalStore:
+    """The parts of store.interface.Store that do not touch blocks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def read_directory(self) -> DirectoryRecords:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            return read_directory(connection)
+
+    def directory_version(self) -> int:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            return _version(connection)
+
+    @contextmanager
+    def change_directory(self) -> Iterator[RelationalDirectoryTransaction]:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                state = schema.directory_state
+                # First of all: this row is the lock that makes changes wait for one another.
+                connection.execute(update(state).values(version=state.c.version + 1))
+                yield RelationalDirectoryTransaction(connection)
+
+    def upgrade_schema(self) -> None:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            migration.upgrade_schema(connection)
+            connection.commit()
+
+    def check_schema(self) -> None:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            migration.check_schema(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute(select(schema.directory_state.c.version)).scalar_one())
+
+
+def read_directory(connection: Connection) -> DirectoryRecords:
+    """Everything in the directory, in order of id, as this connection's transaction sees it."""
+    version = _version(connection)
+
+    def rows(table: Table) -> list[dict[str, object]]:
+        return [dict(row._mapping) for row in connection.execute(select(table).order_by(table.c.id))]
+
+    return DirectoryRecords(
+        version,
+        [Account(**{**row, "roles": _split(row["roles"])}) for row in rows(schema.account)],  # type: ignore[arg-type]
+        [User(**{**row, "roles": _split(row["roles"])}) for row in rows(schema.app_user)],  # type: ignore[arg-type]
+        [Source(**{**row, "kind": SourceKind(row["kind"])}) for row in rows(schema.source)],  # type: ignore[arg-type]
+        [
+            Sensor(
+                **{  # type: ignore[arg-type]
+                    **row,
+                    "kind": SensorKind(str(row["kind"])),
+                    "direction": Direction(str(row["direction"])),
+                }
+            )
+            for row in rows(schema.sensor)
+        ],
+    )
+
+
+def _join(words: frozenset[str]) -> str:
+    return ",".join(sorted(words))
+
+
+def _split(text: object) -> frozenset[str]:
+    return frozenset(str(text).split(",")) if text else frozenset()

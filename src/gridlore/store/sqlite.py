@@ -1,0 +1,191 @@
+"""The embedded store: one SQLite file in WAL mode, durable at every commit.
+
+Layer: store.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
+from gridlore.domain.errors import StoreUnavailableError
+from gridlore.domain.heads import Head
+from gridlore.store.codec import floats_from_blob, floats_to_blob, integers_from_blob, integers_to_blob
+from gridlore.store.interface import Window
+from gridlore.store.relational import (
+    BLOCK_COLUMNS,
+    HEAD_COLUMNS,
+    RelationalStore,
+    head_from_row,
+    head_to_row,
+    unavailable_on_failure,
+)
+
+BUSY_TIMEOUT = 5.0
+"""How long a write waits for another process's. [s]"""
+
+_READ_BLOCKS = f"""
+    SELECT {", ".join(BLOCK_COLUMNS)} FROM belief_block
+    WHERE sensor_id = ? AND start > ? AND start < ? ORDER BY start
+"""
+_READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORDER BY")
+_READ_HEADS = f"""
+    SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
+"""
+_APPEND = (
+    f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES ({', '.join('?' * len(BLOCK_COLUMNS))})"
+)
+_DELETE = "DELETE FROM belief_block WHERE sensor_id = ? AND start = ? AND seq = ?"
+_SAVE_HEAD = (
+    f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES ({', '.join('?' * len(HEAD_COLUMNS))})"
+)
+
+
+class SQLiteStore(RelationalStore):
+    """See store.interface.Store."""
+
+    def __init__(self, url: str) -> None:
+        engine = create_engine(
+            make_url(url),
+            connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=BUSY_TIMEOUT,
+        )
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        super().__init__(engine)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Cursor]:
+        with unavailable_on_failure(), _unavailable_when_busy():
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.cursor()  # type: ignore[misc]
+            finally:
+                connection.close()
+
+    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        with self._cursor() as cursor:
+            if len(windows) > 1:
+                cursor.execute("BEGIN")
+            found = read_blocks(cursor, windows)
+            if len(windows) > 1:
+                cursor.execute("COMMIT")
+            return found
+
+    def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
+        with self._cursor() as cursor:
+            return _read_heads(cursor, sensor_ids)
+
+    @contextmanager
+    def begin_write(self) -> Iterator[SQLiteWriteTransaction]:
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield SQLiteWriteTransaction(cursor)
+                cursor.execute("COMMIT")
+            except BaseException:
+                if cursor.connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+
+
+class SQLiteWriteTransaction:
+    """See store.interface.WriteTransaction. BEGIN IMMEDIATE has locked every sensor at once."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def lock_sensors(self, sensor_ids: Iterable[int]) -> dict[int, Head]:
+        return _read_heads(self._cursor, list(sensor_ids))
+
+    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        return read_blocks(self._cursor, windows)
+
+    def append_blocks(self, blocks: Sequence[Block]) -> None:
+        self._cursor.executemany(_APPEND, [_to_row(block) for block in blocks])
+
+    def delete_blocks(self, blocks: Sequence[Block]) -> None:
+        self._cursor.executemany(_DELETE, [(block.sensor_id, block.start, block.seq) for block in blocks])
+
+    def save_heads(self, heads: Iterable[Head]) -> None:
+        self._cursor.executemany(_SAVE_HEAD, [head_to_row(head) for head in heads])
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _unavailable_when_busy() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailableError(
+            f"The database cannot be used right now ({error}). Please send this again."
+        ) from error
+
+
+def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[Block]]:
+    """The blocks that touch each window."""
+    found = []
+    for window in windows:
+        first = window.start - MAX_BLOCK_VALUES * window.resolution
+        parameters: tuple[int, ...] = (window.sensor_id, first, window.end)
+        statement = _READ_BLOCKS
+        if window.source_id is not None:
+            statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
+        rows = cursor.execute(statement, parameters).fetchall()
+        blocks = (_from_row(row, window.resolution) for row in rows)
+        found.append([block for block in blocks if block.end > window.start])
+    return found
+
+
+def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:
+    rows = cursor.execute(_READ_HEADS, (str(list(sensor_ids)),)).fetchall()
+    return {row[0]: head_from_row(row) for row in rows}
+
+
+def _to_row(block: Block) -> tuple[Any, ...]:
+    return (
+        block.sensor_id,
+        block.start,
+        block.seq,
+        block.source_id,
+        block.recorded_at,
+        block.belief_time,
+        block.belief_horizon,
+        None if block.belief_times is None else integers_to_blob(block.belief_times),
+        floats_to_blob(block.values),
+    )
+
+
+def _from_row(row: tuple[Any, ...], resolution: int) -> Block:
+    sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, belief_times, values = row
+    times = None if belief_times is None else integers_from_blob(belief_times)
+    return Block(
+        sensor_id,
+        source_id,
+        start,
+        resolution,
+        floats_from_blob(values),
+        belief_time,
+        belief_horizon,
+        times,
+        recorded_at,
+        seq,
+    )

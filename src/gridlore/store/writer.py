@@ -1,0 +1,153 @@
+"""Group commit: one thread per process drains a bounded queue of batches into one transaction.
+
+Layer: store. A batch is what one message says: candidate blocks of one source, stored whole or not at
+all. Callers get a future, resolved once their batch is durable. One bad batch never sinks its
+neighbours; of two that contradict each other the first to arrive wins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import structlog
+
+from gridlore.domain.beliefs import Block
+from gridlore.domain.commands import Receipt
+from gridlore.domain.errors import GridloreError, OverloadError, StoreUnavailableError
+from gridlore.store.interface import Store, StoreConflictError
+from gridlore.store.ledger import Ledger
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCHES = 512
+"""Batches in one transaction at most, so that nobody waits long for the others' commit."""
+
+MAX_ATTEMPTS = 5
+"""How often a transaction is tried again when the database chose it as a conflict's victim."""
+
+BLOCK_OVERHEAD = 512
+"""What a queued block costs beside its values. [bytes]"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Candidate blocks of one message, in its order, and who waits for the receipt."""
+
+    blocks: Sequence[Block]
+    done: Future[Receipt] = field(default_factory=Future)
+
+    @property
+    def size(self) -> int:
+        """What it costs to keep in memory. [bytes]"""
+        return sum(block.values.nbytes + BLOCK_OVERHEAD for block in self.blocks)
+
+
+class Writer:
+    """The one thread of this process that writes blocks.
+
+    Parameters
+    ----------
+    store : Store
+    max_queue_bytes : int
+        How much may wait; beyond it OverloadError. One batch is always taken, however large. [bytes]
+    replace : bool
+        Play mode: a different value with the same belief time replaces the old one.
+    """
+
+    def __init__(self, store: Store, *, max_queue_bytes: int, replace: bool = False) -> None:
+        self._store = store
+        self._max_queue_bytes = max_queue_bytes
+        self._replace = replace
+        self._queue: deque[Batch] = deque()
+        self._queued_bytes = 0
+        self._wakeup = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, blocks: Sequence[Block]) -> Future[Receipt]:
+        """Queue the blocks of one message; the future holds the receipt once they are durable.
+
+        Raises
+        ------
+        OverloadError
+            The queue is full. (The future may hold ReplacementError or StoreUnavailableError.)
+        """
+        batch = Batch(blocks)
+        size = batch.size
+        with self._wakeup:
+            if self._closing:
+                raise OverloadError("The server is stopping. Please send this again in a moment.")
+            if self._queue and self._queued_bytes + size > self._max_queue_bytes:
+                raise OverloadError("The server has more to store than it can queue. Please send this again.")
+            self._queue.append(batch)
+            self._queued_bytes += size
+            self._wakeup.notify()
+        return batch.done
+
+    def close(self) -> None:
+        """Take no more, commit what is queued, and stop."""
+        with self._wakeup:
+            self._closing = True
+            self._wakeup.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wakeup:
+                while not self._queue and not self._closing:
+                    self._wakeup.wait()
+                if not self._queue:
+                    return
+                batches = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCHES))]
+                self._queued_bytes -= sum(batch.size for batch in batches)
+            # Who hung up before this was never told anything, and nothing of theirs is stored.
+            self._write([batch for batch in batches if batch.done.set_running_or_notify_cancel()])
+
+    def _write(self, batches: list[Batch]) -> None:
+        if not batches:
+            return
+        try:
+            outcomes = self._commit(batches)
+        except StoreUnavailableError as error:
+            for batch in batches:
+                batch.done.set_exception(error)
+            return
+        except Exception as error:  # whatever it was, every caller must hear of it
+            if len(batches) > 1:
+                log.warning("commit failed, each batch is tried by itself", error=repr(error))
+                for batch in batches:
+                    self._write([batch])
+                return
+            log.exception("a batch cannot be written")
+            batches[0].done.set_exception(error)
+            return
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            if isinstance(outcome, Receipt):
+                batch.done.set_result(outcome)
+            else:
+                batch.done.set_exception(outcome)
+
+    def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with self._store.begin_write() as transaction:
+                    ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
+                    outcomes = [_judge(ledger, batch) for batch in batches]
+                    ledger.write()
+            except StoreConflictError as error:
+                log.info("transaction conflict, trying again", attempt=attempt, error=str(error))
+            else:
+                return outcomes
+        raise StoreUnavailableError("The database is too busy right now. Please send this again.")
+
+
+def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
+    try:
+        return ledger.enter(batch.blocks)
+    except GridloreError as error:
+        return error

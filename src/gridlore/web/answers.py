@@ -1,0 +1,116 @@
+"""Send answers: JSON bytes, compressed when asked for; errors of every kind as JSON.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from litestar import Request
+from litestar.exceptions import HTTPException
+from litestar.response import Response
+from litestar.response.base import ASGIResponse
+
+from gridlore.domain.errors import BodyTooLargeError, GridloreError, MethodError
+from gridlore.web.routes import PUBLIC, TOKEN_PATH, allowed_methods
+from gridlore.wire.endpoints import ENDPOINTS
+from gridlore.wire.responses import Answer, encode, reject
+
+log = structlog.get_logger(__name__)
+
+AnyRequest = Request[Any, Any, Any]
+
+JSON = "application/json"
+CSV = "text/csv; charset=utf-8"
+
+MIN_COMPRESSED = 1024
+"""Shorter bodies are not worth compressing. [bytes]"""
+
+COMPRESSION_LEVEL = 1
+"""Most of the gain for a fifth of the time."""
+
+RESPONSE_TYPES = {endpoint.path: endpoint.response_type for endpoint in ENDPOINTS}
+
+
+def wants_gzip(request: AnyRequest) -> bool:
+    """Whether the client takes gzip."""
+    accepted = request.headers.get("accept-encoding", "")
+    return any(
+        part.split(";")[0].strip() in {"gzip", "*"} and "q=0" not in part.replace(" ", "").split(";")[1:]
+        for part in accepted.split(",")
+    )
+
+
+def pack(body: bytes, headers: Mapping[str, str], *, compress: bool) -> tuple[bytes, dict[str, str]]:
+    """A body and its headers, compressed when asked for and worth it; slow for long bodies."""
+    if not compress or len(body) < MIN_COMPRESSED:
+        return body, dict(headers)
+    packed = gzip.compress(body, COMPRESSION_LEVEL, mtime=0)
+    return packed, {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+
+
+def send(answer: Answer) -> ASGIResponse:
+    """A short answer."""
+    return send_bytes(encode(answer.body), answer.headers, code=answer.code)
+
+
+def send_bytes(
+    body: bytes, headers: Mapping[str, str], *, code: int = 200, media_type: str = JSON
+) -> ASGIResponse:
+    """An answer whose body is ready."""
+    return ASGIResponse(body=body, status_code=code, headers=dict(headers), media_type=media_type)
+
+
+def _path(request: AnyRequest) -> str:
+    return str(request.scope["path"]).rstrip("/")
+
+
+def _rejection(request: AnyRequest, answer: Answer) -> Response[bytes]:
+    body = answer.body
+    if _path(request) == TOKEN_PATH:
+        body = {"errors": [body["message"]], "status": answer.code}
+    return Response(encode(body), status_code=answer.code, headers=dict(answer.headers), media_type=JSON)
+
+
+def answer_error(request: AnyRequest, error: GridloreError) -> Response[bytes]:
+    """What went wrong, in the contract's form."""
+    return _rejection(request, reject(error, RESPONSE_TYPES.get(_path(request))))
+
+
+def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """What the framework refused: unknown paths, wrong methods, bodies that are too large."""
+    path = _path(request)
+    if error.status_code == 405:
+        allowed = ", ".join(allowed_methods(path))
+        answer = reject(
+            MethodError(f"{path} is served for {allowed}; got {request.method}."), RESPONSE_TYPES.get(path)
+        )
+        return _rejection(request, Answer(answer.code, answer.body, {"Allow": allowed}))
+    if error.status_code == 413:
+        return answer_error(
+            request, BodyTooLargeError("The body is larger than this server takes. Send it in parts.")
+        )
+    if error.status_code == 404:
+        message = f"There is nothing at {path or '/'}. The API is described at /docs; {PUBLIC}"
+        body = {"status": "NOT_FOUND", "message": message, "result": "Rejected"}
+        return _rejection(request, Answer(404, body))
+    body = {"status": "INVALID_MESSAGE", "message": error.detail, "result": "Rejected"}
+    return _rejection(request, Answer(error.status_code, body, error.headers or {}))
+
+
+def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """A mistake of ours: told without details, logged with all of them."""
+    log.error("request failed", method=request.method, path=_path(request), exc_info=error)
+    body = {
+        "status": "INTERNAL_ERROR",
+        "message": "Something went wrong on our side, and has been logged. Nothing was stored.",
+        "result": "Rejected",
+    }
+    response_type = RESPONSE_TYPES.get(_path(request))
+    return _rejection(
+        request, Answer(500, body if response_type is None else {"type": response_type, **body})
+    )

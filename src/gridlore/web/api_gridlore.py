@@ -1,0 +1,204 @@
+"""Beyond version 1.1: every sensor, values of any sensor, and the history of beliefs.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, timezone
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from litestar import get
+from litestar.response.base import ASGIResponse
+
+from gridlore.domain.errors import MessageError
+from gridlore.domain.heads import Head, Latest
+from gridlore.domain.sensors import Sensor
+from gridlore.domain.timing import format_instant, format_span
+from gridlore.services.directory import Directory
+from gridlore.services.query import BeliefKey, History, Reading
+from gridlore.web.answers import CSV, JSON, AnyRequest, pack, send_bytes, wants_gzip
+from gridlore.web.api_v1_1 import query_fields
+from gridlore.web.auth import Caller, authenticate
+from gridlore.web.bodies import read_body
+from gridlore.web.platform import Platform
+from gridlore.web.routes import BELIEFS_PATH, DATA_PATH, SENSORS_PATH
+from gridlore.wire.cursors import read_cursor, write_cursor
+from gridlore.wire.messages import DataMessage, read_beliefs, read_data
+from gridlore.wire.responses import MESSAGES, PROCESSED, Body, Series, encode, group_series
+
+DONE: Body = {"status": PROCESSED, "message": MESSAGES[PROCESSED]}
+
+Packed = tuple[bytes, dict[str, str]]
+
+
+@get(SENSORS_PATH)
+async def get_sensors(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    """Every sensor the user may see, and what is newest about it."""
+    caller = authenticate(platform, request)
+
+    def answer() -> Packed:
+        sensors = caller.directory.accessible(caller.user)
+        heads = platform.query.read_heads(sensors)
+        listed = [_describe(caller.directory, sensor, heads[sensor.id]) for sensor in sensors]
+        return pack(encode({"sensors": listed, **DONE}), {}, compress=wants_gzip(request))
+
+    return send_bytes(*await platform.in_thread(answer))
+
+
+def _describe(directory: Directory, sensor: Sensor, head: Head) -> Body:
+    owner = directory.owner(sensor)
+    newest = head.measured or head.latest
+    start, end = head.events_start, head.events_end
+    return {
+        "id": sensor.id,
+        "kind": sensor.kind.value,
+        "name": sensor.name,
+        "address": directory.address(sensor),
+        "unit": sensor.unit,
+        "resolution": format_span(sensor.resolution),
+        "timezone": sensor.timezone,
+        "owner": {"id": owner.id, "name": owner.name} if owner else None,
+        "first_event": None if start is None else format_instant(start),
+        "last_event": None if end is None else format_instant(end - sensor.resolution),
+        "latest": _describe_latest(newest) if newest else None,
+    }
+
+
+def _describe_latest(latest: Latest) -> Body:
+    return {
+        "value": latest.value + 0.0,
+        "event_start": format_instant(latest.event_start),
+        "belief_time": format_instant(latest.belief_time),
+    }
+
+
+@get(DATA_PATH)
+async def get_data(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    """Values of sensors of any kind, as JSON or CSV."""
+    caller = authenticate(platform, request)
+    body = await read_body(request, platform.max_body_bytes)
+
+    def answer() -> tuple[Packed, str]:
+        message = read_data(query_fields(request), body)
+        readings = platform.query.read(caller.directory, caller.user, message.query)
+        if message.format == "csv":
+            table = _write_csv(caller.directory, readings, message.zone or UTC)
+            return pack(table.encode(), {}, compress=wants_gzip(request)), CSV
+        return pack(encode(_write_data(message, readings)), {}, compress=wants_gzip(request)), JSON
+
+    packed, media_type = await platform.in_thread(answer)
+    return send_bytes(*packed, media_type=media_type)
+
+
+def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
+    series = [
+        Series(
+            reading.name,
+            reading.values,
+            {"unit": reading.sensor.unit, "resolution": format_span(reading.grid.resolution)},
+        )
+        for reading in readings
+    ]
+    return {
+        **group_series("sensor", series),
+        "start": message.start,
+        "duration": message.duration,
+        **DONE,
+    }
+
+
+def _write_csv(directory: Directory, readings: Sequence[Reading], zone: timezone | ZoneInfo) -> str:
+    """A row per event slot; value, belief time and source are empty where nothing is known."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    several = len(readings) > 1
+    writer.writerow([*(["sensor"] if several else []), "event_start", "value", "belief_time", "source"])
+    for reading in readings:
+        picture = reading.picture
+        heading = [_harmless(reading.name)] if several else []
+        columns = zip(
+            reading.grid.event_starts().tolist(),
+            (picture.values + 0.0).tolist(),
+            picture.times.tolist(),
+            picture.sources.tolist(),
+            strict=True,
+        )
+        for event_start, value, belief_time, source_id in columns:
+            row: list[object] = [*heading, format_instant(event_start, zone), "", "", ""]
+            if not np.isnan(value):
+                source = directory.sources.get(source_id)
+                row[-3:] = value, format_instant(belief_time, zone), _harmless(source.name if source else "")
+            writer.writerow(row)
+    return table.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """The text, kept from being read as a formula by spreadsheets."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+@get(BELIEFS_PATH)
+async def get_beliefs(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    """The history: every belief about the events of a period, a page at a time."""
+    caller = authenticate(platform, request)
+    body = await read_body(request, platform.max_body_bytes)
+
+    def answer() -> Packed:
+        message = read_beliefs(query_fields(request), body)
+        after = None if message.cursor is None else _key(message.cursor)
+        history = platform.query.read_history(
+            caller.directory, caller.user, message.query, limit=message.limit, after=after
+        )
+        facts = {"start": message.start, "duration": message.duration}
+        content = {**_write_history(caller, message.query.addresses[0], history), **facts, **DONE}
+        return pack(encode(content), {}, compress=wants_gzip(request))
+
+    return send_bytes(*await platform.in_thread(answer))
+
+
+def _key(cursor: str) -> BeliefKey:
+    numbers = read_cursor(cursor, 3)
+    if numbers is None:
+        raise MessageError("The cursor is not one that this server gave; start again without it.")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _write_history(caller: Caller, name: str, history: History) -> Body:
+    sources = {
+        source_id: {"id": source.user_id or source.id, "name": source.name, "kind": source.kind.value}
+        for source_id, source in caller.directory.sources.items()
+    }
+    resolution = history.sensor.resolution
+    columns = zip(
+        history.event_starts.tolist(),
+        history.belief_times.tolist(),
+        history.source_ids.tolist(),
+        history.values.tolist(),
+        history.recorded_at.tolist(),
+        strict=True,
+    )
+    return {
+        "sensor": name,
+        "unit": history.sensor.unit,
+        "resolution": format_span(resolution),
+        "beliefs": [
+            {
+                "event_start": format_instant(event_start),
+                "belief_time": format_instant(belief_time),
+                "belief_horizon": format_span(event_start + resolution - belief_time),
+                "source": sources.get(source_id),
+                "value": value,
+                "recorded_at": format_instant(recorded_at),
+            }
+            for event_start, belief_time, source_id, value, recorded_at in columns
+        ],
+        "next": None if history.following is None else write_cursor(history.following),
+    }
+
+
+HANDLERS = (get_sensors, get_data, get_beliefs)

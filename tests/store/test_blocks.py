@@ -1,0 +1,143 @@
+"""Blocks and heads come back from a store as they went in."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
+from gridlore.domain.heads import Head, Latest
+from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
+from gridlore.domain.timing import DAY, HOUR, MINUTE
+from gridlore.store.interface import Store, Window
+
+QUARTER = 15 * MINUTE
+
+
+def fill_directory(store: Store, sensors: int = 3, sources: int = 2) -> None:
+    """Connections and users with ids from 1."""
+    with store.change_directory() as directory:
+        directory.save_account(Account(1, "Charge Co", frozenset({"Prosumer", "MDC"})))
+        for number in range(1, sources + 1):
+            user = User(number, f"user{number}@example.com", f"user{number}", 1, frozenset(), True, None, "key")
+            directory.save_user(user)
+            directory.save_source(Source(number, SourceKind.USER, user.name, user.id))
+        for number in range(1, sensors + 1):
+            directory.save_sensor(
+                Sensor(number, SensorKind.CONNECTION, f"CS {number}", "MW", QUARTER, owner_id=1)
+            )
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    fill_directory(store)
+    return store
+
+
+def append(store: Store, *blocks: Block) -> None:
+    with store.begin_write() as transaction:
+        transaction.lock_sensors({block.sensor_id for block in blocks})
+        transaction.append_blocks(blocks)
+
+
+def same(a: Block, b: Block) -> bool:
+    return (
+        (a.sensor_id, a.source_id, a.start, a.resolution, a.belief_time, a.belief_horizon, a.recorded_at, a.seq)
+        == (b.sensor_id, b.source_id, b.start, b.resolution, b.belief_time, b.belief_horizon, b.recorded_at, b.seq)
+        and np.array_equal(a.values, b.values, equal_nan=True)
+        and (a.belief_times is None) == (b.belief_times is None)
+        and (a.belief_times is None or np.array_equal(a.belief_times, b.belief_times))
+    )
+
+
+def test_blocks_of_every_timing_come_back_as_they_were(filled: Store) -> None:
+    awkward = np.array([1.5, np.nan, -0.0, 1.7e308, 5e-324, -1e-320])
+    blocks = [
+        Block(1, 1, 0, QUARTER, awkward, belief_time=-5, recorded_at=7, seq=1),
+        Block(1, 2, DAY, QUARTER, awkward, belief_horizon=-HOUR, recorded_at=2**52, seq=2),
+        Block(1, 2, 2 * DAY, QUARTER, awkward, belief_times=np.arange(6) - 3, recorded_at=0, seq=3),
+    ]
+    append(filled, *blocks)
+    (found,) = filled.read_blocks([Window(1, 0, 3 * DAY, QUARTER)])
+    assert len(found) == 3
+    assert all(same(a, b) for a, b in zip(blocks, found, strict=True))
+    assert np.signbit(found[0].values[2])
+
+
+def test_a_window_finds_just_the_blocks_that_touch_it(filled: Store) -> None:
+    longest = Block(1, 1, 0, QUARTER, np.ones(MAX_BLOCK_VALUES), belief_horizon=0, seq=1)
+    next_one = Block(1, 1, longest.end, QUARTER, np.ones(4), belief_horizon=0, seq=2)
+    append(filled, longest, next_one, replace(next_one, sensor_id=2, seq=1))
+    last_event = longest.end - QUARTER
+    windows = [
+        Window(1, last_event, longest.end, QUARTER),
+        Window(1, longest.end, longest.end + 1, QUARTER),
+        Window(1, last_event, longest.end + 1, QUARTER),
+        Window(1, next_one.end, next_one.end + DAY, QUARTER),
+        Window(1, -DAY, 0, QUARTER),
+        Window(2, 0, 10 * DAY, QUARTER),
+        Window(3, 0, DAY, QUARTER),
+    ]
+    found = [[block.seq for block in blocks] for blocks in filled.read_blocks(windows)]
+    assert found == [[1], [2], [1, 2], [], [], [], []]
+    assert [block.seq for block in filled.read_blocks([Window(2, longest.end, next_one.end, QUARTER)])[0]] == [1]
+
+
+def test_a_window_can_ask_for_one_source_alone(filled: Store) -> None:
+    append(
+        filled,
+        Block(1, 1, 0, QUARTER, np.ones(4), belief_horizon=0, seq=1),
+        Block(1, 2, 0, QUARTER, np.ones(4), belief_horizon=0, seq=2),
+    )
+    one = Window(1, 0, DAY, QUARTER, source_id=2)
+    assert [block.seq for block in filled.read_blocks([one])[0]] == [2]
+    both = filled.read_blocks([one, replace(one, source_id=None)])
+    assert [[block.seq for block in blocks] for blocks in both] == [[2], [1, 2]]
+
+
+def test_a_failed_transaction_leaves_nothing(filled: Store) -> None:
+    with pytest.raises(RuntimeError), filled.begin_write() as transaction:
+        heads = transaction.lock_sensors([1])
+        transaction.append_blocks([Block(1, 1, 0, QUARTER, np.ones(4), belief_horizon=0, seq=1)])
+        transaction.save_heads([replace(heads[1], next_seq=2)])
+        raise RuntimeError("the power went out")
+    assert filled.read_blocks([Window(1, 0, DAY, QUARTER)]) == [[]]
+    assert filled.read_heads([1]) == {1: Head(1)}
+
+
+def test_heads_come_back_as_they_were_saved(filled: Store) -> None:
+    head = Head(2, 5, -HOUR, DAY, Latest(DAY - QUARTER, 1.5, 0, 2), Latest(0, -0.25, QUARTER, 1))
+    with filled.begin_write() as transaction:
+        assert transaction.lock_sensors([2, 3]) == {2: Head(2), 3: Head(3)}
+        transaction.save_heads([head])
+    assert filled.read_heads([1, 2]) == {1: Head(1), 2: head}
+
+
+def test_deleted_blocks_are_gone_and_others_stay(filled: Store) -> None:
+    blocks = [Block(1, 1, 0, QUARTER, np.ones(4), belief_time=n, seq=n) for n in (1, 2, 3)]
+    append(filled, *blocks)
+    with filled.begin_write() as transaction:
+        transaction.lock_sensors([1])
+        transaction.delete_blocks([blocks[1]])
+    assert [block.seq for block in filled.read_blocks([Window(1, 0, DAY, QUARTER)])[0]] == [1, 3]
+
+
+def test_the_directory_comes_back_and_every_change_raises_its_version(filled: Store) -> None:
+    before = filled.read_directory()
+    assert before.version == filled.directory_version()
+    assert [sensor.name for sensor in before.sensors] == ["CS 1", "CS 2", "CS 3"]
+    assert before.accounts[0].roles == {"Prosumer", "MDC"}
+    with filled.change_directory() as directory:
+        directory.save_user(replace(before.users[0], active=False))
+    after = filled.read_directory()
+    assert after.version > before.version
+    assert [user.active for user in after.users] == [False, True]
+    assert after.sensors == before.sensors
+
+
+def test_a_failed_change_of_the_directory_leaves_it_as_it_was(filled: Store) -> None:
+    before = filled.read_directory()
+    with pytest.raises(RuntimeError), filled.change_directory() as directory:
+        directory.save_account(Account(9, "Never Co", frozenset()))
+        raise RuntimeError
+    assert filled.read_directory() == before

@@ -1,0 +1,195 @@
+"""The writer: what is news is stored once, durably, whole or not at all."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+
+import numpy as np
+import pytest
+
+from gridlore.domain.beliefs import Block, make_blocks
+from gridlore.domain.commands import Receipt
+from gridlore.domain.errors import OverloadError, ReplacementError
+from gridlore.domain.merging import TIERS
+from gridlore.domain.overlay import overlay
+from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
+from gridlore.store.interface import Store, Window
+from gridlore.store.writer import Writer
+from tests.store.test_blocks import fill_directory
+
+QUARTER = 15 * MINUTE
+MEASURED = Timing(belief_horizon=0)
+
+
+@pytest.fixture
+def writer(store: Store) -> Iterator[Writer]:
+    fill_directory(store)
+    opened = Writer(store, max_queue_bytes=10_000_000)
+    yield opened
+    opened.close()
+
+
+def blocks(
+    values: list[float], start: int = 0, timing: Timing = MEASURED, sensor: int = 1, source: int = 1
+) -> list[Block]:
+    grid = Grid(start, QUARTER, len(values))
+    return list(make_blocks(sensor, source, grid, np.array(values, dtype=float), timing, recorded_at=1))
+
+
+def stored(store: Store, sensor: int = 1) -> list[Block]:
+    return store.read_blocks([Window(sensor, -100 * DAY, 5000 * DAY, QUARTER)])[0]
+
+
+def read(store: Store, count: int, sensor: int = 1) -> list[float | None]:
+    values = overlay(stored(store, sensor), Grid(0, QUARTER, count)).values
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def test_what_is_new_is_stored_and_what_is_not_is_counted(writer: Writer, store: Store) -> None:
+    assert writer.submit(blocks([1, 2, 3])).result() == Receipt(3, 0)
+    assert writer.submit(blocks([1, 2, 3])).result() == Receipt(0, 3)
+    assert writer.submit(blocks([2, 3, 4, 5], QUARTER)).result() == Receipt(2, 2)
+    assert read(store, 6) == [1, 2, 3, 4, 5, None]
+    assert sum(int((~np.isnan(block.values)).sum()) for block in stored(store)) == 5
+
+
+def test_a_changed_value_with_the_same_belief_time_is_refused_with_all_of_its_message(
+    writer: Writer, store: Store
+) -> None:
+    writer.submit(blocks([1, 2])).result()
+    message = [*blocks([7, 7], sensor=2), *blocks([1, 9, 3])]
+    with pytest.raises(ReplacementError, match=r"sensor 1 .*00:15:00Z.* 2\.0 .*00:30:00Z.* 9\.0"):
+        writer.submit(message).result()
+    assert read(store, 3) == [1, 2, None]
+    assert stored(store, 2) == []
+
+
+def test_groups_of_one_message_are_judged_one_after_the_other(writer: Writer, store: Store) -> None:
+    twice = [*blocks([1, 2]), *blocks([1, 2])]
+    assert writer.submit(twice).result() == Receipt(2, 2)
+    with pytest.raises(ReplacementError):
+        writer.submit([*blocks([5], DAY), *blocks([6], DAY)]).result()
+    assert len(stored(store)) == 1
+
+
+def test_a_rejected_message_does_not_disturb_those_committed_with_it(writer: Writer, store: Store) -> None:
+    futures = [writer.submit(blocks([number % 2], number // 2 * QUARTER)) for number in range(200)]
+    wait(futures)
+    failed = [number for number, future in enumerate(futures) if future.exception()]
+    assert failed == list(range(1, 200, 2))
+    assert read(store, 100) == [0.0] * 100
+
+
+def test_the_head_knows_span_newest_belief_and_newest_measurement(writer: Writer, store: Store) -> None:
+    writer.submit(blocks([1, 2, 3], DAY)).result()
+    writer.submit(blocks([8, 9], 2 * DAY, Timing(belief_time=DAY))).result()
+    head = store.read_heads([1])[1]
+    assert (head.events_start, head.events_end, head.next_seq) == (DAY, 2 * DAY + 2 * QUARTER, 3)
+    assert head.latest is not None and head.measured is not None
+    assert (head.latest.event_start, head.latest.value, head.latest.belief_time) == (2 * DAY + QUARTER, 9, DAY)
+    assert (head.measured.event_start, head.measured.value) == (DAY + 2 * QUARTER, 3)
+    writer.submit(blocks([5], DAY + 2 * QUARTER, Timing(belief_horizon=-HOUR), source=2)).result()
+    measured = store.read_heads([1])[1].measured
+    assert measured is not None and (measured.value, measured.source_id) == (5, 2)
+
+
+def test_long_posts_are_split_and_read_back_whole(writer: Writer, store: Store) -> None:
+    values = np.random.default_rng(1).normal(size=35_040)
+    assert writer.submit(blocks(values.tolist())).result() == Receipt(35_040, 0)
+    assert max(block.values.size for block in stored(store)) <= 2048
+    assert read(store, 35_040) == values.tolist()
+    assert writer.submit(blocks(values.tolist())).result() == Receipt(0, 35_040)
+
+
+def test_single_values_are_folded_into_few_blocks(writer: Writer, store: Store) -> None:
+    count = 600
+    futures: list[Future[Receipt]] = []
+    for number in range(count):
+        futures.append(writer.submit(blocks([float(number)], number * QUARTER)))
+        if number % 3 == 0:
+            futures[-1].result()
+    assert {future.result() for future in futures} == {Receipt(1, 0)}
+    assert read(store, count) == [float(number) for number in range(count)]
+    assert len(stored(store)) < 60
+    assert TIERS[0].period == 16
+
+
+def test_folding_keeps_every_belief_time(writer: Writer, store: Store) -> None:
+    for number in range(64):
+        arrival = Timing(belief_time=number * QUARTER + 7 * number)
+        writer.submit(blocks([float(number)], number * QUARTER, arrival)).result()
+    times = {
+        int(time): float(value)
+        for block in stored(store)
+        for time, value in zip(block.times(), block.values, strict=True)
+    }
+    assert times == {number * QUARTER + 7 * number: float(number) for number in range(64)}
+    assert len(stored(store)) <= 8
+    assert writer.submit(blocks([3.0], 3 * QUARTER, Timing(belief_time=3 * QUARTER + 21))).result().unchanged
+
+
+def test_a_full_queue_refuses_and_what_was_taken_is_stored(store: Store) -> None:
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=3000)
+    taken = []
+    with pytest.raises(OverloadError):
+        for number in range(10_000):
+            taken.append(writer.submit(blocks([1.0] * 96, number * DAY)))
+    wait(taken)
+    writer.close()
+    assert {future.result() for future in taken} == {Receipt(96, 0)}
+    assert len(stored(store)) <= len(taken)
+    with pytest.raises(OverloadError, match="stopping"):
+        writer.submit(blocks([1.0]))
+
+
+def test_closing_commits_what_is_queued(store: Store) -> None:
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    futures = [writer.submit(blocks([1.0] * 96, number * DAY)) for number in range(100)]
+    writer.close()
+    assert all(future.done() and future.result().stored == 96 for future in futures)
+
+
+@pytest.mark.parametrize("rounds", [40])
+def test_of_two_writers_racing_exactly_one_wins(store: Store, rounds: int) -> None:
+    fill_directory(store)
+    writers = [Writer(store, max_queue_bytes=10_000_000) for _ in range(2)]
+    barrier = threading.Barrier(2)
+    outcomes: list[list[Receipt | BaseException | None]] = [[], []]
+
+    def race(me: int) -> None:
+        for number in range(rounds):
+            barrier.wait()
+            future = writers[me].submit(blocks([float(me)], number * QUARTER))
+            wait([future])
+            outcomes[me].append(future.exception() or future.result())
+
+    threads = [threading.Thread(target=race, args=(me,)) for me in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for writer in writers:
+        writer.close()
+    for first, second in zip(*outcomes, strict=True):
+        assert sorted([type(first).__name__, type(second).__name__]) == ["Receipt", "ReplacementError"]
+    winners = [float(isinstance(second, Receipt)) for second in outcomes[1]]
+    assert read(store, rounds) == winners
+
+
+def test_in_play_mode_a_new_value_takes_the_place_of_the_old(store: Store) -> None:
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=10_000_000, replace=True)
+    writer.submit(blocks([1, 2, 3, 4])).result()
+    writer.submit(blocks([0, 0], timing=Timing(belief_time=-HOUR))).result()
+    assert writer.submit(blocks([2, 9, 3])).result() == Receipt(2, 1)
+    writer.close()
+    assert read(store, 4) == [2, 9, 3, 4]
+    beliefs = [
+        (int(event), int(time))
+        for block in stored(store)
+        for event, time, value in zip(block.grid.event_starts(), block.times(), block.values, strict=True)
+        if not np.isnan(value)
+    ]
+    assert len(beliefs) == len(set(beliefs)) == 6
