@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,10 @@ from litestar.testing import TestClient
 
 from gridlore.bootstrap import connect_store, create_app, open_accounts
 from gridlore.config import Settings, load_settings
+from gridlore.services.accounts import Accounts
+from gridlore.services.world import apply_world, parse_world
 from gridlore.store.interface import Store
+from gridlore.wire.iso8601 import parse_resolution
 
 SECRET_KEY = "a key for the tests only"
 NUMBERS = count(1)
@@ -40,6 +44,18 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     yield uri
     server.cleanup()
+
+
+def apply_file(store: Store, path: Path, accounts: Accounts) -> None:
+    """Bring about what a world file states."""
+    world = parse_world(path.read_text(), file=path.name, environ={}, parse_resolution=parse_resolution)
+    apply_world(
+        store,
+        world,
+        hash_password=accounts.hash_password,
+        verify_password=accounts.verify_password,
+        year=2024,
+    )
 
 
 @dataclass
@@ -82,9 +98,7 @@ class Databases:
                 if world is None:
                     store.upgrade_schema()
                 else:
-                    from gridlore.cli.world import apply_world_file
-
-                    apply_world_file(store, world, open_accounts(settings))
+                    apply_file(store, world, open_accounts(settings))
             finally:
                 store.close()
             self.templates[world] = name
@@ -135,8 +149,6 @@ class WorldClient:
             ]
             store.close()
             assert len(found) == 1, f"no such user: {user}"
-            import time
-
             self.tokens[user] = open_accounts(self.settings).issue_token(found[0], time.time())
         return self.tokens[user]
 

@@ -32,7 +32,8 @@ from gridlore.wire.endpoints import (
     POST_WEATHER_DATA,
     Endpoint,
 )
-from gridlore.wire.messages import read_get, read_post, read_service_request
+from gridlore.wire.listing import read_service_request
+from gridlore.wire.messages import read_get, read_post
 from gridlore.wire.responses import Series, acknowledge, encode, group_series, list_services, processed
 
 SHORT_BODY = 64 * 1024

@@ -15,7 +15,7 @@ VERSION_PATH = "v1_1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One service. ``kind`` is the kind of sensor its messages are about; ``noun`` the key that names them."""
+    """One service. ``kind`` is the kind of sensor its messages are about; ``noun`` names them."""
 
     name: str
     method: str

@@ -1,0 +1,118 @@
+"""What every command shares: settings given as options, errors told in one way, and how to find a user.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click
+
+from gridlore.bootstrap import open_store
+from gridlore.config import SETTINGS, Settings, load_settings
+from gridlore.domain.errors import GridloreError, SettingError, UserError, WorldError
+from gridlore.domain.sensors import User
+from gridlore.store.interface import DirectoryRecords, Store
+
+SERVE_SETTINGS = ("HOST", "PORT", "WORKERS")
+GROUP_SETTINGS = tuple(setting.name for setting in SETTINGS if setting.name not in SERVE_SETTINGS)
+ALL_SETTINGS = (*SERVE_SETTINGS, *GROUP_SETTINGS)
+
+FAILURE = 1
+"""Exit code when something could not be done."""
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The settings given on the command line, before the command."""
+
+    overrides: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, str | None]) -> Invocation:
+        """From what ``setting_options`` pass to a function."""
+        return cls({name.upper(): text for name, text in options.items()})
+
+    def and_options(self, options: Mapping[str, str | None]) -> Invocation:
+        """With those given after the command too; these win."""
+        later = {name.upper(): text for name, text in options.items() if text is not None}
+        return Invocation({**self.overrides, **later})
+
+    def settings(self) -> Settings:
+        """All settings; raises SettingError."""
+        return load_settings(self.overrides)
+
+    @contextmanager
+    def open_store(self) -> Iterator[Store]:
+        """The store with the newest schema, closed afterwards."""
+        store = open_store(self.settings())
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def setting_options(names: Collection[str], *, shown: Collection[str]) -> Callable[[Decorated], Decorated]:
+    """An option for each of these settings; those not ``shown`` work without standing in the help."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for setting in reversed([setting for setting in SETTINGS if setting.name in names]):
+            default = f"; default: {setting.default}" if setting.default else ""
+            option = click.option(
+                setting.option,
+                setting.attribute,
+                metavar=setting.unit.upper().replace(" ", "") if "|" in setting.unit else "TEXT",
+                help=f"{setting.meaning[0].upper()}{setting.meaning[1:]}. [{setting.variable}{default}]",
+                hidden=setting.name not in shown,
+            )
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class BadInput(click.ClickException):
+    """What was written down, in settings or in a world file, is wrong."""
+
+    exit_code = 2
+
+
+class CommandGroup(click.Group):
+    """A group whose commands tell errors as sentences on stderr, with an exit code and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except GridloreError as error:
+            kind = BadInput if isinstance(error, SettingError | WorldError) else click.ClickException
+            raise kind(describe_error(error)) from error
+
+
+def describe_error(error: GridloreError) -> str:
+    """The error's message; one line for each problem when there are several."""
+    problems = error.message.splitlines()
+    if isinstance(error, WorldError):
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        return "\n".join([f"{count}; nothing was changed.", *problems])
+    return "\n".join(problems)
+
+
+def find_user(records: DirectoryRecords, email: str) -> User:
+    """The user with this e-mail, in whatever case.
+
+    Raises
+    ------
+    UserError
+        There is none.
+    """
+    for user in records.users:
+        if user.email == email.strip().lower():
+            return user
+    raise UserError(f"There is no user with the e-mail {email!r}; `gridlore user list` shows all users.")

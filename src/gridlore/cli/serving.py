@@ -1,0 +1,112 @@
+"""``gridlore serve``: the server.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import click
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from gridlore.bootstrap import open_store
+from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
+from gridlore.config import Settings
+from gridlore.domain.errors import SettingError
+
+APPLICATION = "gridlore.bootstrap:create_app"
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+GRACE = 30
+"""How long requests may still take once the server has been told to stop. [s]"""
+
+
+@click.command()
+@setting_options(ALL_SETTINGS, shown=SERVE_SETTINGS)
+@click.pass_obj
+def serve(invocation: Invocation, /, **options: str | None) -> None:
+    """Serve the API, its documentation and the pages, until stopped with Ctrl+C or SIGTERM.
+
+    An embedded database is made and upgraded when needed. On PostgreSQL, `gridlore db upgrade` comes
+    first; then any number of processes, on any number of machines, may serve the same database.
+
+    \b
+    Examples:
+      gridlore serve
+      gridlore serve --host 0.0.0.0 --port 8080
+      GRIDLORE_DATABASE_URL=postgresql://grid:…@db.example.com/grid \\
+      GRIDLORE_SECRET_KEY=… gridlore serve --workers 4
+    """
+    settings = invocation.and_options(options).settings()
+    open_store(settings).close()  # what is wrong with the database is told here, once
+    listener = open_listener(settings)
+    os.environ.update(settings.as_environment())
+    address = show_address(settings.host, listener.getsockname()[1])
+    click.echo(f"Gridlore serves {address} (documentation: {address}/docs; Ctrl+C stops it).")
+    sys.stdout.flush()
+    run_server(settings, listener)
+
+
+def open_listener(settings: Settings) -> socket.socket:
+    """A listening socket; from now on clients can connect, and wait until they are served.
+
+    Raises
+    ------
+    SettingError
+        The address is not this machine's, or the port is taken or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            f"HOST and PORT: they must name an address of this machine and a port that is free; got "
+            f"{settings.host} and {settings.port}: {error.strerror}. Another port is given with --port."
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def show_address(host: str, port: int) -> str:
+    """Where a browser on this machine finds the server.
+
+    >>> show_address("0.0.0.0", 5000), show_address("::1", 80)
+    ('http://localhost:5000', 'http://[::1]:80')
+    """
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  (every address of this machine, this one's own among them)
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run_server(settings: Settings, listener: socket.socket) -> None:
+    """Serve until told to stop; the settings are in the environment."""
+    config = uvicorn.Config(
+        APPLICATION,
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE,
+    )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(FAILURE)

@@ -1,0 +1,182 @@
+"""``gridlore user`` and ``gridlore token``: who may come in.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+from rich.table import Table
+
+from gridlore.bootstrap import open_accounts
+from gridlore.cli.invocation import Invocation, find_user
+from gridlore.cli.terminal import print_table
+from gridlore.domain.errors import UserError
+from gridlore.domain.sensors import User
+
+MAX_PASSWORD = 1000
+"""Longest password that the log-in takes. [characters]"""
+
+
+@click.command()
+@click.argument("email")
+@click.pass_obj
+def token(invocation: Invocation, email: str) -> None:
+    """Print an authentication token of the user EMAIL, and nothing else.
+
+    It goes into the Authorization header, and is good for SECURITY_TOKEN_MAX_AGE seconds (six hours by
+    default), or until the user is deactivated, logged out or given another password.
+
+    \b
+    Example:
+      TOKEN=$(gridlore token ann@example.com)
+      curl -H "Authorization: $TOKEN" http://127.0.0.1:5000/api/v1_1/getConnection
+    """
+    settings = invocation.settings()
+    with invocation.open_store() as store:
+        known = find_user(store.read_directory(), email)
+    if not known.active:
+        raise UserError(f"{known.email} is deactivated; `gridlore user activate {known.email}` comes first.")
+    click.echo(open_accounts(settings).issue_token(known, time.time()))
+
+
+@click.group()
+def user() -> None:
+    """List users, and decide how and whether they come in.
+
+    All of it works while servers run: they follow within DIRECTORY_MAX_AGE seconds (one by default). Users
+    are made by `gridlore apply`.
+    """
+
+
+@user.command("list")
+@click.pass_obj
+def list_users(invocation: Invocation) -> None:
+    """List all users: id, e-mail, name, account and its roles, own roles, and whether they can log in.
+
+    \b
+    Example:
+      gridlore user list
+    """
+    with invocation.open_store() as store:
+        records = store.read_directory()
+    accounts = {account.id: account for account in records.accounts}
+    table = Table("id", "e-mail", "name", "account", "account roles", "roles", "state")
+    for known in records.users:
+        account = accounts[known.account_id]
+        table.add_row(
+            str(known.id),
+            known.email,
+            known.name,
+            account.name,
+            ", ".join(sorted(account.roles)),
+            ", ".join(sorted(known.roles)),
+            _state(known),
+        )
+    print_table(table)
+
+
+def _state(known: User) -> str:
+    if not known.active:
+        return "deactivated"
+    return "active" if known.password_hash else "active, no password"
+
+
+@user.command("set-password")
+@click.argument("email")
+@click.option(
+    "--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, for scripts."
+)
+@click.pass_obj
+def set_password(invocation: Invocation, email: str, from_stdin: bool) -> None:
+    """Give the user EMAIL a new password; tokens and sessions given out before end.
+
+    The password is asked for twice and not shown.
+
+    \b
+    Examples:
+      gridlore user set-password ann@example.com
+      printf %s "$ANN_PW" | gridlore user set-password ann@example.com --stdin
+    """
+    accounts = open_accounts(invocation.settings())
+    with invocation.open_store() as store:
+        find_user(store.read_directory(), email)  # before anything is typed
+    password = _read_password(from_stdin=from_stdin)
+    password_hash = accounts.hash_password(password)
+    changed = _change(
+        invocation,
+        email,
+        lambda known: replace(known, password_hash=password_hash, token_key=new_token_key()),
+    )
+    click.echo(f"{changed.email} has a new password.")
+
+
+def _read_password(*, from_stdin: bool) -> str:
+    password: str
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("New password", hide_input=True, confirmation_prompt="Once more", err=True)
+    if not password or len(password) > MAX_PASSWORD:
+        raise UserError(f"A password has 1 to {MAX_PASSWORD} characters; got {len(password)}.")
+    return password
+
+
+@user.command()
+@click.argument("email")
+@click.pass_obj
+def deactivate(invocation: Invocation, email: str) -> None:
+    """Keep the user EMAIL out: no log-in, and tokens are refused. What was posted stays.
+
+    \b
+    Example:
+      gridlore user deactivate ann@example.com
+    """
+    changed = _change(invocation, email, lambda known: replace(known, active=False))
+    click.echo(f"{changed.email} is deactivated.")
+
+
+@user.command()
+@click.argument("email")
+@click.pass_obj
+def activate(invocation: Invocation, email: str) -> None:
+    """Let the user EMAIL in again; tokens that are not too old count again.
+
+    \b
+    Example:
+      gridlore user activate ann@example.com
+    """
+    changed = _change(invocation, email, lambda known: replace(known, active=True))
+    click.echo(f"{changed.email} is active.")
+
+
+@user.command()
+@click.argument("email")
+@click.pass_obj
+def logout(invocation: Invocation, email: str) -> None:
+    """End all tokens and sessions of the user EMAIL, who may log in again.
+
+    \b
+    Example:
+      gridlore user logout ann@example.com
+    """
+    changed = _change(invocation, email, lambda known: replace(known, token_key=new_token_key()))
+    click.echo(f"All tokens and sessions of {changed.email} have ended.")
+
+
+def new_token_key() -> str:
+    """A key that no token given out before was made with."""
+    return secrets.token_hex(16)
+
+
+def _change(invocation: Invocation, email: str, change: Callable[[User], User]) -> User:
+    with invocation.open_store() as store, store.change_directory() as transaction:
+        changed = change(find_user(transaction.records(), email))
+        transaction.save_user(changed)
+    return changed

@@ -1,0 +1,91 @@
+"""``gridlore apply``: accounts, users and sensors from a world file.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gridlore.bootstrap import open_accounts
+from gridlore.cli.invocation import Invocation
+from gridlore.domain.errors import WorldError
+from gridlore.services.accounts import Accounts
+from gridlore.services.world import WorldSummary, apply_world, parse_world
+from gridlore.store.interface import Store
+from gridlore.wire.iso8601 import parse_resolution
+
+
+@click.command("apply")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def apply(invocation: Invocation, file: Path) -> None:
+    """Create or update the accounts, users and sensors that FILE states.
+
+    FILE is a world file in TOML. Applying it again changes nothing; what it does not mention stays as it
+    is. When anything in it is wrong, every problem is listed with its line and nothing is changed. A
+    running server takes the changes over within a second or so (DIRECTORY_MAX_AGE).
+
+    \b
+    A small world:
+      [[account]]
+      name = "Charge Co"
+      roles = ["Prosumer"]       # Aggregator, Supplier, MDC, DSO, Prosumer, ESCo
+      [[user]]
+      email = "ann@example.com"
+      account = "Charge Co"
+      password_env = "ANN_PW"    # or password = "…"; none: cannot log in until set
+      [[sensor]]
+      kind = "connection"        # connection, market or weather
+      name = "CS 1"
+      owner = "ann@example.com"
+      resolution = "PT15M"
+      unit = "MW"
+      direction = "consumer"     # consumer, producer or both
+    \b
+    Example:
+      ANN_PW=… gridlore apply world.toml
+    """
+    with invocation.open_store() as store:
+        summary = apply_world_file(store, file, open_accounts(invocation.settings()))
+    for title in summary.created:
+        click.echo(f"created  {title}")
+    for title in summary.updated:
+        click.echo(f"updated  {title}")
+    click.echo(
+        f"{file}: {len(summary.created)} created, {len(summary.updated)} updated, "
+        f"{len(summary.unchanged)} as they were."
+    )
+
+
+def apply_world_file(store: Store, file: Path, accounts: Accounts) -> WorldSummary:
+    """Bring about in ``store`` what a world file states.
+
+    Raises
+    ------
+    WorldError
+        The file cannot be read, or something in it is wrong; nothing was changed.
+    """
+    try:
+        text = file.read_text("utf-8-sig")
+    except OSError as error:
+        raise WorldError(f"{file}: this file cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise WorldError(f"{file}: a world file is text in UTF-8; got {error}.") from error
+    return apply_world_text(store, text, accounts, file=str(file))
+
+
+def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) -> WorldSummary:
+    """The same for the text of a world file; ``file`` is its name in error messages."""
+    world = parse_world(text, file=file, environ=os.environ, parse_resolution=parse_resolution)
+    return apply_world(
+        store,
+        world,
+        hash_password=accounts.hash_password,
+        verify_password=accounts.verify_password,
+        year=datetime.now(UTC).year,
+    )

@@ -1,0 +1,128 @@
+"""Singular and plural keys, and groups: who is meant, and what is said for all of them.
+
+Layer: wire. Works on decoded fields alike, whether they came from a body or from a query string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gridlore.domain.errors import ConnectionGroupError, GridloreError
+from gridlore.wire.bodies import Fields
+from gridlore.wire.quoting import ABSENT, shown
+
+MESSAGE = "the message"
+
+
+def plural(noun: str) -> str:
+    """The key that names several."""
+    return f"{noun}s"
+
+
+def either(fields: Fields, noun: str, error: type[GridloreError], where: str = MESSAGE) -> object:
+    """What stands under the singular or the plural key; ABSENT when there is neither.
+
+    Raises
+    ------
+    GridloreError
+        ``error``, when there are both.
+
+    >>> either({"values": [1]}, "value", ConnectionGroupError)
+    [1]
+    """
+    several = plural(noun)
+    if several not in fields:
+        return fields.get(noun, ABSENT)
+    if noun in fields:
+        raise error(f"Either {noun!r} or {several!r} should be given, not both; {where} has both.")
+    return fields[several]
+
+
+def stated_groups(message: Fields) -> Iterator[tuple[int, Fields]]:
+    """The groups that are objects, numbered from 1; none when ``groups`` is something else."""
+    groups = message.get("groups")
+    if isinstance(groups, list):
+        for number, group in enumerate(groups, 1):
+            if isinstance(group, dict):
+                yield number, group
+
+
+def for_all(message: Fields, key: str, error: type[GridloreError]) -> object:
+    """A field that is one for the whole message; ABSENT when it is not there.
+
+    Raises
+    ------
+    GridloreError
+        ``error``, when a group states another one: it would be dropped silently.
+    """
+    value = message.get(key, ABSENT)
+    for number, group in stated_groups(message):
+        if key in group and not _is_same(group[key], value):
+            raise error(
+                f"The {key} is one for the whole message, stated outside the groups; group {number} states "
+                f"{shown(group[key])}, the message {shown(value)}. Send messages apart where they differ."
+            )
+    return value
+
+
+def _is_same(own: object, value: object) -> bool:
+    """Whether a group repeats what the message says; lists, which may be nested deeply, are not compared."""
+    return own is value or (isinstance(own, str | int) and type(own) is type(value) and own == value)
+
+
+def find_groups(message: Fields, noun: str, *, valued: bool) -> list[tuple[tuple[str, ...], Fields]]:
+    """Each group's addresses, and its own fields; a message without groups is one group.
+
+    Parameters
+    ----------
+    noun : str
+        The key that names sensors: connection, market or sensor.
+    valued : bool
+        Whether groups carry values (in a post).
+
+    Raises
+    ------
+    ConnectionGroupError
+        Sensors are missing, empty or no texts, or it is ambiguous which are meant.
+    """
+    outer = either(message, noun, ConnectionGroupError)
+    groups = message.get("groups", ABSENT)
+    if groups is ABSENT:
+        return [(_read_addresses(outer, noun, MESSAGE), message)]
+    if not isinstance(groups, list) or not groups:
+        raise ConnectionGroupError(f"groups should be a list of at least one object; got {shown(groups)}.")
+    found = []
+    for number, group in enumerate(groups, 1):
+        where = f"group {number} (counted from 1)"
+        if not isinstance(group, dict):
+            raise ConnectionGroupError(f"Each of the groups should be an object; {where} is {shown(group)}.")
+        if "groups" in group:
+            raise ConnectionGroupError(f"Groups cannot be nested; {where} has groups of its own.")
+        own = either(group, noun, ConnectionGroupError, where)
+        if outer is not ABSENT:
+            _check_empty(group, noun, where, valued=valued)
+        found.append((_read_addresses(outer if own is ABSENT else own, noun, where), group))
+    return found
+
+
+def _check_empty(group: Fields, noun: str, where: str, *, valued: bool) -> None:
+    keys = (noun, plural(noun), *(("value", "values") if valued else ()))
+    for key in keys:
+        if key in group:
+            raise ConnectionGroupError(
+                f"It is ambiguous which {plural(noun)} are meant: the message names some outside its groups, "
+                f"and {where} has {key!r} of its own. Name the {plural(noun)} in each group."
+            )
+
+
+def _read_addresses(named: object, noun: str, where: str) -> tuple[str, ...]:
+    addresses = named if isinstance(named, list) else [named]
+    if not addresses:
+        raise ConnectionGroupError(f"At least one {noun} should be named; {where} has an empty list.")
+    for address in addresses:
+        if not isinstance(address, str) or not address:
+            got = "an empty text" if address == "" else shown(address)
+            raise ConnectionGroupError(
+                f"A {noun} should be named by a text, its entity address or name; {where} has {got}."
+            )
+    return tuple(addresses)

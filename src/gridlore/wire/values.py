@@ -1,0 +1,117 @@
+"""Posted values: from JSON to arrays of finite numbers.
+
+Layer: wire. Imports NumPy. Groups and positions are counted from 1, and messages say so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gridlore.domain.errors import ValuesError
+from gridlore.domain.timing import FloatArray
+from gridlore.wire.bodies import Fields
+from gridlore.wire.fields import either
+from gridlore.wire.quoting import ABSENT, shown
+
+Reader = Callable[[object, str], FloatArray]
+"""Makes an array, shape (n,), of what a group holds as its values; the text says which group."""
+
+MAX_LENGTH = 400
+"""Characters in a number written as a string."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def read_values(message: Fields, groups: Sequence[Fields], read: Reader) -> list[FloatArray]:
+    """The values of each group: its own, or those stated outside the groups.
+
+    Parameters
+    ----------
+    groups : sequence of Fields
+        Each group's own fields; of a message without groups, the message.
+    read : Reader
+        `copy_floats` after the direct way of decoding, `check_numbers` after the patient one.
+
+    Raises
+    ------
+    ValuesError
+        They are missing, no finite numbers, or stated twice.
+    """
+    if len(groups) == 1 and groups[0] is message:
+        return [read(either(message, "value", ValuesError), "group 1")]
+    outer = either(message, "value", ValuesError)
+    shared: FloatArray | None = None
+    arrays = []
+    for number, group in enumerate(groups, 1):
+        where = f"group {number}"
+        own = either(group, "value", ValuesError, f"{where} (counted from 1)")
+        if own is not ABSENT or outer is ABSENT:
+            arrays.append(read(own, where))
+            continue
+        if shared is None:
+            shared = read(outer, where)
+        arrays.append(shared)
+    if outer is not ABSENT and shared is None:
+        raise ValuesError(
+            "It is ambiguous which values are meant: the message has values outside its groups, and every "
+            "group has values of its own. Leave out the ones or the others."
+        )
+    return arrays
+
+
+def copy_floats(values: object, where: str) -> FloatArray:
+    """An array of what the direct way of decoding left: a float, or a list of floats."""
+    numbers = values if isinstance(values, list) else [values]
+    if not numbers or values is ABSENT:
+        raise _no_values(values, where)
+    return np.fromiter(numbers, np.float64, len(numbers))
+
+
+def check_numbers(values: object, where: str) -> FloatArray:
+    """An array of any JSON value that is a number or text of one, or a list of these.
+
+    >>> check_numbers(["1", 2, 3.5], "group 1")
+    array([1. , 2. , 3.5])
+    """
+    numbers = values if isinstance(values, list) else [values]
+    if not numbers or values is ABSENT:
+        raise _no_values(values, where)
+    array = np.empty(len(numbers))
+    for i, number in enumerate(numbers):
+        value = _finite(number)
+        if value is None:
+            raise ValuesError(
+                "Values should be finite numbers, one for each interval; "
+                f"value {i + 1} of {where} (both counted from 1) is {shown(number)}."
+            )
+        array[i] = value
+    return array
+
+
+def _no_values(values: object, where: str) -> ValuesError:
+    return ValuesError(
+        f"Each group should have at least one value; {where} (counted from 1) has {shown(values)}."
+    )
+
+
+def _finite(number: object) -> float | None:
+    """The number as a float; None when it is none, or beyond the range of floats."""
+    match number:
+        case bool():
+            return None
+        case float():
+            value = number
+        case int():
+            try:
+                value = float(number)
+            except OverflowError:
+                return None
+        case str() if len(number) <= MAX_LENGTH and _NUMBER.fullmatch(number):
+            value = float(number)
+        case _:
+            return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""The rules of beliefs, each held against a slow, obvious second opinion."""

@@ -1,0 +1,55 @@
+"""Who may see and post to what."""
+
+from __future__ import annotations
+
+import pytest
+
+from gridlore.domain.access import may_access, may_use_services
+from gridlore.domain.sensors import ADMIN, ROLES, Account, Sensor, SensorKind, User
+from gridlore.domain.timing import HOUR
+
+
+def user(user_id: int, account_id: int, *roles: str) -> User:
+    return User(
+        user_id, f"u{user_id}@here.test", f"u{user_id}", account_id, frozenset(roles), True, None, "key"
+    )
+
+
+def sensor(kind: SensorKind, owner_id: int | None = None) -> Sensor:
+    return Sensor(1, kind, "it", "MW", HOUR, owner_id=owner_id)
+
+
+OWNER, COLLEAGUE, STRANGER, ADMINISTRATOR = user(1, 1), user(2, 1), user(3, 2), user(4, 2, ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("asking", "allowed"), [(OWNER, True), (COLLEAGUE, True), (STRANGER, False), (ADMINISTRATOR, True)]
+)
+def test_a_connection_is_open_to_its_owners_account_and_to_admins(asking, allowed):
+    assert may_access(asking, sensor(SensorKind.CONNECTION, 1), OWNER) is allowed
+
+
+@pytest.mark.parametrize("kind", [SensorKind.MARKET, SensorKind.WEATHER])
+@pytest.mark.parametrize("asking", [OWNER, STRANGER, ADMINISTRATOR])
+def test_markets_and_weather_are_open_to_everybody(kind, asking):
+    assert may_access(asking, sensor(kind), None)
+
+
+def test_a_connection_without_a_known_owner_is_open_to_admins_only():
+    orphan = sensor(SensorKind.CONNECTION, 99)
+    assert not may_access(OWNER, orphan, None)
+    assert may_access(ADMINISTRATOR, orphan, None)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_any_one_account_role_opens_the_services(role):
+    assert may_use_services(Account(1, "A", frozenset({role, "Collector of stamps"})))
+
+
+@pytest.mark.parametrize("roles", [set(), {"admin"}, {"mdc"}, {"Prosumers"}])
+def test_other_roles_open_none(roles):
+    assert not may_use_services(Account(1, "A", frozenset(roles)))
+
+
+def test_there_are_six_account_roles():
+    assert set(ROLES) == {"Aggregator", "Supplier", "MDC", "DSO", "Prosumer", "ESCo"}
