@@ -13,16 +13,19 @@ from gridlore.config import SETTINGS, Origin, Settings, given_values, load_setti
 from gridlore.domain.errors import SettingError
 
 KEY = "0123456789abcdef-secret"
-IN_MEMORY = {"GRIDLORE_DATABASE_URL": "sqlite://"}
+ENVIRON = {"GRIDLORE_SECRET_KEY": KEY}
 POSTGRES = "postgresql://ann:s3cret@db.example.com:5432/grid"
 
 WRONG = [
-    ("DATABASE_URL", "mysql://db/grid", "a database is sqlite:///PATH or postgresql://"),
-    ("DATABASE_URL", "postgres://db/grid", "a database is sqlite:///PATH or postgresql://"),
-    ("DATABASE_URL", "postgresql+asyncpg://db/grid", "a database is sqlite:///PATH or postgresql://"),
-    ("DATABASE_URL", "postgresql://db:port/grid", "a database is sqlite:///PATH or postgresql://"),
-    ("DATABASE_URL", "sqlite:///grid.db?mode=ro", "a database is sqlite:///PATH or postgresql://"),
-    ("DATABASE_URL", "grid.db", "a database is sqlite:///PATH or postgresql://"),
+    ("DATABASE_URL", "mysql://db/grid", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "postgres://db/grid", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "postgresql+asyncpg://db/grid", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "postgresql://db:port/grid", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "sqlite:///grid.db?mode=ro", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "sqlite://", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "sqlite:///:memory:", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "sqlite:////var/lib/", "a database is sqlite:///FILE or postgresql://"),
+    ("DATABASE_URL", "grid.db", "a database is sqlite:///FILE or postgresql://"),
     ("HOST", "", "an address is one of this machine"),
     ("PORT", "http", "a port is a whole number from 0 to 65535; got 'http'."),
     ("PORT", "65536", "a port is a whole number from 0 to 65535; got '65536'."),
@@ -40,8 +43,9 @@ WRONG = [
     ("MAX_VALUES_PER_MESSAGE", "0", "this limit is a whole number from 1"),
     ("MAX_SLOTS_PER_READ", "2e6", "this limit is a whole number from 1"),
     ("WRITE_QUEUE_BYTES", "much", "a number of bytes"),
-    ("DIRECTORY_MAX_AGE", "nan", "a number of seconds from 0 to 3600"),
-    ("DIRECTORY_MAX_AGE", "soon", "a number of seconds from 0 to 3600"),
+    ("DIRECTORY_MAX_AGE", "0", "a number of seconds from 0.01 to 3600"),
+    ("DIRECTORY_MAX_AGE", "nan", "a number of seconds from 0.01 to 3600"),
+    ("DIRECTORY_MAX_AGE", "soon", "a number of seconds from 0.01 to 3600"),
     ("LOGIN_ATTEMPTS", "0", "the number of attempts is a whole number from 1"),
     ("CORS_ORIGINS", "https://a.example.com/path", "each is like https://app.example.com, without a path"),
     ("CORS_ORIGINS", "a.example.com", "each is like https://app.example.com, without a path"),
@@ -64,7 +68,7 @@ def test_every_default_can_be_read_and_every_meaning_is_told():
 
 
 def test_defaults_are_those_of_the_design():
-    settings = load_settings(environ=IN_MEMORY)
+    settings = load_settings(environ=ENVIRON)
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 5000, 1)
     assert settings.security_token_max_age == 6 * 3600
     assert settings.mode == "live"
@@ -75,7 +79,7 @@ def test_defaults_are_those_of_the_design():
 
 
 def test_an_option_wins_over_the_environment_and_that_over_the_default():
-    environ = {**IN_MEMORY, "GRIDLORE_PORT": "6000", "GRIDLORE_HOST": "::1"}
+    environ = {**ENVIRON, "GRIDLORE_PORT": "6000", "GRIDLORE_HOST": "::1"}
     settings = load_settings({"PORT": "7000", "HOST": None}, environ)
     assert (settings.port, settings.host, settings.workers) == (7000, "::1", 1)
     origins = {value.setting.name: value.origin for value in given_values({"PORT": "7000"}, environ)}
@@ -86,7 +90,7 @@ def test_an_option_wins_over_the_environment_and_that_over_the_default():
 
 def test_values_are_read_in_the_forms_people_write():
     environ = {
-        **IN_MEMORY,
+        **ENVIRON,
         "GRIDLORE_MAX_BODY_BYTES": "16 MiB",
         "GRIDLORE_MAX_SLOTS_PER_READ": "1_000",
         "GRIDLORE_CORS_ORIGINS": "https://a.example.com, http://localhost:3000",
@@ -104,7 +108,7 @@ def test_values_are_read_in_the_forms_people_write():
 @pytest.mark.parametrize(("name", "text", "right"), WRONG)
 def test_a_wrong_value_is_told_with_its_name_what_was_got_and_what_would_be_right(name, text, right):
     with pytest.raises(SettingError) as caught:
-        load_settings(environ={**IN_MEMORY, f"GRIDLORE_{name}": text})
+        load_settings(environ={**ENVIRON, f"GRIDLORE_{name}": text})
     assert caught.value.message.startswith(f"GRIDLORE_{name}: ")
     assert right in caught.value.message
     assert "; got " in caught.value.message
@@ -116,7 +120,7 @@ def test_every_setting_that_can_be_wrong_is_among_the_wrong_ones():
 
 def test_a_wrong_option_is_told_by_the_name_of_the_option():
     with pytest.raises(SettingError, match=r"^--max-body-bytes: .*; got 'x'\.$"):
-        load_settings({"MAX_BODY_BYTES": "x"}, IN_MEMORY)
+        load_settings({"MAX_BODY_BYTES": "x"}, ENVIRON)
 
 
 def test_all_wrong_settings_are_told_at_once():
@@ -142,9 +146,7 @@ def test_a_variable_like_no_setting_at_all_is_answered_with_the_list():
 
 
 def test_variables_of_the_test_suite_and_of_others_are_left_alone():
-    settings = load_settings(
-        environ={**IN_MEMORY, "GRIDLORE_TEST_POSTGRES": "x", "PATH": "/bin", "PORT": "1"}
-    )
+    settings = load_settings(environ={**ENVIRON, "GRIDLORE_TEST_POSTGRES": "x", "PATH": "/bin", "PORT": "1"})
     assert settings.port == 5000
 
 
@@ -156,7 +158,7 @@ def test_another_process_gets_the_same_settings_through_the_environment():
         "MODE": "play",
         "MAX_BODY_BYTES": "1 MiB",
     }
-    settings = load_settings(options, IN_MEMORY)
+    settings = load_settings(options, ENVIRON)
     assert load_settings(environ=settings.as_environment()) == settings
 
 
@@ -224,11 +226,6 @@ def test_a_directory_in_the_place_of_the_key_file_is_told(tmp_path):
 def test_the_directory_of_an_embedded_database_must_exist(tmp_path):
     with pytest.raises(SettingError, match=r"there is no directory '.*/nowhere'"):
         load_settings({"DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/grid.db"}, {})
-
-
-def test_a_database_in_memory_is_served_by_one_process():
-    with pytest.raises(SettingError, match="WORKERS: a database in memory can be served by 1 process; got 2"):
-        load_settings({"WORKERS": "2"}, IN_MEMORY)
 
 
 def test_a_path_is_relative_with_three_slashes_and_absolute_with_four():

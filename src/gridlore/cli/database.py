@@ -12,7 +12,7 @@ from gridlore.cli.invocation import Invocation
 from gridlore.config.table import mask_password
 
 
-@click.group()
+@click.group(short_help="Look after the database's schema.")
 def db() -> None:
     """Look after the database's schema.
 
@@ -21,7 +21,7 @@ def db() -> None:
     """
 
 
-@db.command()
+@db.command(short_help="Bring the schema to the newest revision.")
 @click.pass_obj
 def upgrade(invocation: Invocation) -> None:
     """Bring the schema to the newest revision; does nothing when it is there.
@@ -40,7 +40,7 @@ def upgrade(invocation: Invocation) -> None:
     click.echo(f"The schema of {mask_password(settings.database_url)} is the newest.")
 
 
-@db.command()
+@db.command(short_help="Say whether the schema is the newest.")
 @click.pass_obj
 def check(invocation: Invocation) -> None:
     """Say whether the schema is the newest; exit code 1 when it is not.

@@ -67,7 +67,7 @@ def setting_options(names: Collection[str], *, shown: Collection[str]) -> Callab
             option = click.option(
                 setting.option,
                 setting.attribute,
-                metavar=setting.unit.upper().replace(" ", "") if "|" in setting.unit else "TEXT",
+                metavar=setting.unit.replace(" ", "") if "|" in setting.unit else "TEXT",
                 help=f"{setting.meaning[0].upper()}{setting.meaning[1:]}. [{setting.variable}{default}]",
                 hidden=setting.name not in shown,
             )

@@ -13,7 +13,7 @@ from gridlore.cli.terminal import print_table
 from gridlore.config import GivenValue, given_values, key_file
 
 
-@click.command()
+@click.command(short_help="List every setting and its value.")
 @click.pass_obj
 def settings(invocation: Invocation) -> None:
     """List every setting: its value, default, unit and meaning, and where the value came from.
@@ -47,4 +47,4 @@ def _shown(value: GivenValue, database_url: str) -> str:
     if value.text is not None:
         return value.shown or ""
     file = key_file(database_url)
-    return "missing" if file is None else f"kept in {file}"
+    return "missing, but required" if file is None else f"kept in {file}"

@@ -30,7 +30,7 @@ async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@click.command()
+@click.command(short_help="Send one request through the application.")
 @click.argument("path")
 @click.option("--as", "email", metavar="EMAIL", help="Send the request as this user.")
 @click.pass_obj
@@ -52,8 +52,7 @@ def get(invocation: Invocation, path: str, email: str | None) -> None:
             known = find_user(store.read_directory(), email)
         headers["Authorization"] = open_accounts(invocation.settings()).issue_token(known, time.time())
     response = asyncio.run(_send(invocation.settings(), "/" + path.lstrip("/"), headers))
-    click.get_binary_stream("stdout").write(response.content)
-    click.echo()
+    click.echo(response.content)
     if response.is_error:
         click.echo(f"{response.status_code} {response.reason_phrase}", err=True)
         sys.exit(FAILURE)

@@ -25,7 +25,7 @@ GRACE = 30
 """How long requests may still take once the server has been told to stop. [s]"""
 
 
-@click.command()
+@click.command(short_help="Serve the API.")
 @setting_options(ALL_SETTINGS, shown=SERVE_SETTINGS)
 @click.pass_obj
 def serve(invocation: Invocation, /, **options: str | None) -> None:

@@ -18,7 +18,7 @@ WIDE = 250
 def console(*, stderr: bool = False) -> Console:
     """Where to print; as wide as the terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else WIDE, highlight=False)
+    return Console(file=stream, width=None if stream.isatty() else WIDE, highlight=False, markup=False)
 
 
 def print_table(table: Table) -> None:

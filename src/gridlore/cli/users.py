@@ -24,7 +24,7 @@ MAX_PASSWORD = 1000
 """Longest password that the log-in takes. [characters]"""
 
 
-@click.command()
+@click.command(short_help="Print an authentication token.")
 @click.argument("email")
 @click.pass_obj
 def token(invocation: Invocation, email: str) -> None:
@@ -46,7 +46,7 @@ def token(invocation: Invocation, email: str) -> None:
     click.echo(open_accounts(settings).issue_token(known, time.time()))
 
 
-@click.group()
+@click.group(short_help="List users, let them in, keep them out.")
 def user() -> None:
     """List users, and decide how and whether they come in.
 
@@ -55,7 +55,7 @@ def user() -> None:
     """
 
 
-@user.command("list")
+@user.command("list", short_help="List all users.")
 @click.pass_obj
 def list_users(invocation: Invocation) -> None:
     """List all users: id, e-mail, name, account and its roles, own roles, and whether they can log in.
@@ -88,7 +88,7 @@ def _state(known: User) -> str:
     return "active" if known.password_hash else "active, no password"
 
 
-@user.command("set-password")
+@user.command("set-password", short_help="Give a user a new password.")
 @click.argument("email")
 @click.option(
     "--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, for scripts."
@@ -128,7 +128,7 @@ def _read_password(*, from_stdin: bool) -> str:
     return password
 
 
-@user.command()
+@user.command(short_help="Keep a user out.")
 @click.argument("email")
 @click.pass_obj
 def deactivate(invocation: Invocation, email: str) -> None:
@@ -142,7 +142,7 @@ def deactivate(invocation: Invocation, email: str) -> None:
     click.echo(f"{changed.email} is deactivated.")
 
 
-@user.command()
+@user.command(short_help="Let a user in again.")
 @click.argument("email")
 @click.pass_obj
 def activate(invocation: Invocation, email: str) -> None:
@@ -156,7 +156,7 @@ def activate(invocation: Invocation, email: str) -> None:
     click.echo(f"{changed.email} is active.")
 
 
-@user.command()
+@user.command(short_help="End all tokens of a user.")
 @click.argument("email")
 @click.pass_obj
 def logout(invocation: Invocation, email: str) -> None:

@@ -20,7 +20,7 @@ from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
 
 
-@click.command("apply")
+@click.command("apply", short_help="Make a world as a file states it.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def apply(invocation: Invocation, file: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gridlore.config.secret_key import keep_secret_key, make_secret_key
+from gridlore.config.secret_key import keep_secret_key
 from gridlore.config.table import BY_NAME, PREFIX, SETTINGS, Mode, Setting
 from gridlore.domain.errors import SettingError
 
@@ -67,7 +67,7 @@ class Settings:
 
     @property
     def database_file(self) -> Path | None:
-        """The file of an embedded database; None for one in memory and for PostgreSQL."""
+        """The file of an embedded database; None for PostgreSQL."""
         return database_file(self.database_url)
 
     def as_environment(self) -> dict[str, str]:
@@ -179,11 +179,11 @@ def load_settings(
     SettingError
         A name is no setting's, or a text cannot be used.
 
-    >>> load_settings({"DATABASE_URL": "sqlite://", "PORT": "8080"}, environ={}).port
+    >>> load_settings({"SECRET_KEY": "not so secret, this", "PORT": "8080"}, environ={}).port
     8080
     """
     values = {value.setting.attribute: value.parse() for value in given_values(overrides, environ)}
-    _check_place(values["database_url"], values["workers"])
+    _check_directory(values["database_url"])
     if values["secret_key"] is None:
         values["secret_key"] = _own_secret_key(values["database_url"])
     return Settings(**values)
@@ -195,40 +195,34 @@ def is_embedded(database_url: str) -> bool:
 
 
 def database_file(database_url: str) -> Path | None:
-    """The file of an embedded database; None for one in memory and for PostgreSQL.
+    """The file of an embedded database; None for PostgreSQL.
 
-    >>> database_file("sqlite:///grid.db").name, database_file("sqlite://")
-    ('grid.db', None)
+    >>> database_file("sqlite:////var/lib/grid.db").as_posix(), database_file("postgresql://db/grid")
+    ('/var/lib/grid.db', None)
     """
-    path = database_url.removeprefix("sqlite://").removeprefix("/")
-    return Path(path) if is_embedded(database_url) and path not in {"", ":memory:"} else None
+    return Path(database_url.removeprefix("sqlite:///")) if is_embedded(database_url) else None
 
 
 def key_file(database_url: str) -> Path | None:
-    """Where the secret key of an embedded database is kept; None when that is in no file."""
+    """Where the secret key of an embedded database is kept; None for PostgreSQL."""
     file = database_file(database_url)
     return None if file is None else file.with_name(file.name + ".key")
 
 
-def _check_place(database_url: str, workers: int) -> None:
+def _check_directory(database_url: str) -> None:
     file = database_file(database_url)
     if file is not None and not file.parent.is_dir():
         raise SettingError(
             f"DATABASE_URL: the directory of an embedded database must exist; got {database_url!r}, and "
             f"there is no directory {str(file.parent)!r}. Make it, or name a file elsewhere."
         )
-    if is_embedded(database_url) and file is None and workers > 1:
-        raise SettingError(
-            f"WORKERS: a database in memory can be served by 1 process; got {workers}. "
-            "Name a file, like sqlite:///gridlore.db, or a PostgreSQL database."
-        )
 
 
 def _own_secret_key(database_url: str) -> str:
-    if not is_embedded(database_url):
+    file = key_file(database_url)
+    if file is None:
         raise SettingError(
             "GRIDLORE_SECRET_KEY: with PostgreSQL a secret key must be given, the same to every process; got "
             "none. `python3 -c 'import secrets; print(secrets.token_hex(32))'` makes one."
         )
-    file = key_file(database_url)
-    return make_secret_key() if file is None else keep_secret_key(file)
+    return keep_secret_key(file)

@@ -13,11 +13,6 @@ from gridlore.config.table import MIN_SECRET_LENGTH
 from gridlore.domain.errors import SettingError
 
 
-def make_secret_key() -> str:
-    """A new random key."""
-    return secrets.token_hex(32)
-
-
 def keep_secret_key(file: Path) -> str:
     """The key in ``file``; when there is none it is made, and of two makers at once both get the same.
 
@@ -28,7 +23,7 @@ def keep_secret_key(file: Path) -> str:
     """
     try:
         if not file.exists():
-            _write_once(file, make_secret_key() + "\n")
+            _write_once(file, secrets.token_hex(32) + "\n")
         key = file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(

@@ -5,7 +5,6 @@ Layer: config. Standard library only.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,12 +135,12 @@ def _mode(text: str) -> Mode:
 
 
 def _seconds(text: str) -> float:
-    right = "this is a number of seconds from 0 to 3600"
+    right = "this is a number of seconds from 0.01 to 3600"
     try:
         seconds = float(text)
     except ValueError:
         raise ValueError(right) from None
-    if not (math.isfinite(seconds) and 0 <= seconds <= 3600):
+    if not 0.01 <= seconds <= 3600:
         raise ValueError(right)
     return seconds
 
@@ -169,8 +168,8 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 def _database_url(text: str) -> str:
-    right = "a database is sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-    if text == "sqlite://" or re.fullmatch(r"sqlite:///[^?#]*", text):
+    right = "a database is sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    if re.fullmatch(r"sqlite:///(?!:memory:)[^?#]+(?<!/)", text):
         return text
     try:
         parts = urlsplit(text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from gridlore.domain import errors
-from gridlore.domain.sensors import SensorKind
 from gridlore.wire.openapi.answers import closed, heading, period, values_schema
 from gridlore.wire.openapi.operations import (
     ANSWERED,
@@ -22,17 +21,16 @@ from gridlore.wire.openapi.operations import (
     rejections,
     success,
 )
-from gridlore.wire.openapi.requests import Schema, any_of, not_both, ref
+from gridlore.wire.openapi.requests import Schema, any_of, groups_schema, not_both, read_rules, ref
 from gridlore.wire.openapi.status_words import (
     BODY,
-    OF_KIND,
-    READING,
     SENDER,
     SENSORS,
     TIMES,
     Complaint,
     complaints_by_code,
 )
+from gridlore.wire.reads import DEFAULT_LIMIT, FORMATS, KINDS, MAX_LIMIT
 from gridlore.wire.responses import PROCESSED
 
 VERSIONS_PATH = "/api/"
@@ -41,20 +39,15 @@ SENSORS_PATH = "/api/gridlore/v1/sensors"
 DATA_PATH = "/api/gridlore/v1/data"
 BELIEFS_PATH = "/api/gridlore/v1/beliefs"
 
-MAX_PAGE = 10_000
-"""Beliefs in one page at most."""
-
-READ_ERRORS = (
+BELIEFS_ERRORS = (
     *SENDER,
     *BODY,
     *SENSORS,
-    *OF_KIND[SensorKind.MARKET],
-    *OF_KIND[SensorKind.WEATHER],
     *TIMES,
-    *READING,
+    errors.SourceError,
     errors.StoreUnavailableError,
 )
-"""What may be wrong with reading sensors of any kind."""
+DATA_ERRORS = (*BELIEFS_ERRORS, errors.ResolutionError)
 
 
 def operations_beyond() -> dict[str, dict[str, Operation]]:
@@ -85,7 +78,7 @@ def _versions() -> Operation:
                 "description": "The versions served here.",
                 "content": content(ref("Versions"), examples),
             },
-            **rejections((), "GET"),
+            **rejections((), "GET", "/api"),
         },
     }
 
@@ -96,6 +89,7 @@ def _token() -> Operation:
         (*BODY, errors.AuthenticationError, errors.TooManyRequestsError, errors.MethodError),
         "credentials",
         method="POST",
+        path=TOKEN_PATH,
     )
 
     def body(complaint: Complaint) -> dict[str, Any]:
@@ -124,7 +118,7 @@ def _sensors() -> Operation:
         "security": SECURITY,
         "responses": {
             "200": success(ANSWERED, schema, load_examples()["getSensors"]["answers"]),
-            **rejections((*SENDER, errors.StoreUnavailableError), "GET"),
+            **rejections((*SENDER, errors.StoreUnavailableError), "GET", SENSORS_PATH),
         },
     }
 
@@ -141,13 +135,13 @@ def _data() -> Operation:
     return {
         "operationId": "getData",
         "summary": "Read values of connections, markets and weather sensors",
-        "description": body_instead("DataRequest", "sensor"),
+        "description": body_instead("DataRequest"),
         "tags": ["beyond 1.1"],
         "security": SECURITY,
         "parameters": parameters_of(
             _data_request(), ("sensor", "sensors"), next(iter(examples["requests"].values()))
         ),
-        "responses": {"200": answer, **rejections(READ_ERRORS, "GET")},
+        "responses": {"200": answer, **rejections(DATA_ERRORS, "GET", DATA_PATH)},
     }
 
 
@@ -174,7 +168,7 @@ def _beliefs() -> Operation:
     return {
         "operationId": "getBeliefs",
         "summary": "Read the history: every belief about the events of a period",
-        "description": body_instead("BeliefsRequest", "sensor"),
+        "description": body_instead("BeliefsRequest"),
         "tags": ["beyond 1.1"],
         "security": SECURITY,
         "parameters": parameters_of(
@@ -182,7 +176,7 @@ def _beliefs() -> Operation:
         ),
         "responses": {
             "200": success(ANSWERED, schema, examples["answers"]),
-            **rejections(READ_ERRORS, "GET"),
+            **rejections(BELIEFS_ERRORS, "GET", BELIEFS_PATH),
         },
     }
 
@@ -199,19 +193,21 @@ def _reading_fields() -> dict[str, Schema]:
         "kind": {
             "description": "`measured`: known after the fact; `forecast`: before it.",
             "type": "string",
-            "enum": ["any", "measured", "forecast"],
-            "default": "any",
+            "enum": list(KINDS),
+            "default": KINDS[0],
         },
     }
 
 
 def _data_request() -> Schema:
+    addresses = {"sensor": ref("Addresses"), "sensors": ref("Addresses")}
+    groups = groups_schema(addresses, [not_both("sensor", "sensors")], "Several groups of sensors.")
     fields = {
-        "sensor": ref("Addresses"),
-        "sensors": ref("Addresses"),
+        **addresses,
+        "groups": groups,
         **_reading_fields(),
         "resolution": ref("Resolution"),
-        "format": {"type": "string", "enum": ["json", "csv"], "default": "json"},
+        "format": {"type": "string", "enum": list(FORMATS), "default": FORMATS[0]},
         "timezone": {
             "description": "The clock of the times in CSV, by its name.",
             "type": "string",
@@ -219,12 +215,7 @@ def _data_request() -> Schema:
             "examples": ["Europe/Amsterdam"],
         },
     }
-    rules = [
-        not_both("sensor", "sensors"),
-        any_of("sensor", "sensors"),
-        not_both("source", "sources"),
-        *_period_rules(),
-    ]
+    rules = [*read_rules("sensor", "sensors"), *_period_rules()]
     return _message("getData", fields, ["start"], rules)
 
 
@@ -236,8 +227,8 @@ def _beliefs_request() -> Schema:
             "description": "How many beliefs make a page.",
             "type": "integer",
             "minimum": 1,
-            "maximum": MAX_PAGE,
-            "default": MAX_PAGE,
+            "maximum": MAX_LIMIT,
+            "default": DEFAULT_LIMIT,
         },
         "cursor": {"description": "Where to go on: `next` of the page before.", "type": "string"},
     }

@@ -21,7 +21,7 @@ from gridlore.wire.responses import ALREADY_PROCESSED, PROCESSED
 Operation = dict[str, Any]
 Examples = Mapping[str, Any]
 
-SECURITY = [{"token": []}, {"bearer": []}]
+SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"bearer": []}]
 """Either scheme opens an endpoint that needs a token."""
 
 CODE_TITLES = {
@@ -60,7 +60,7 @@ def operation_of(endpoint: Endpoint) -> Operation:
         body = content(ref(endpoint.request_type), examples["requests"])
         operation["requestBody"] = {"required": True, "content": body}
     elif endpoint.kind is not None:
-        operation["description"] = body_instead(endpoint.request_type, endpoint.noun)
+        operation["description"] = body_instead(endpoint.request_type)
         operation["parameters"] = parameters_of(
             request_schema(endpoint), keys_of(endpoint), next(iter(examples["requests"].values()))
         )
@@ -71,17 +71,16 @@ def operation_of(endpoint: Endpoint) -> Operation:
         "200": success(
             STORED if endpoint.method == "POST" else ANSWERED, answer_schema(endpoint), examples["answers"]
         ),
-        **rejections(errors_of(endpoint), endpoint.method, endpoint),
+        **rejections(errors_of(endpoint), endpoint.method, endpoint.path, endpoint),
     }
     return operation
 
 
-def body_instead(request_type: str, noun: str) -> str:
+def body_instead(request_type: str) -> str:
     """How to send the fields of a GET other than in the query string."""
     return (
-        f"The fields may also be sent as a JSON body, a `{request_type}` (below under *Schemas*); one that is "
-        "in both is taken from the query string. In the query string a list is a repeated key or one JSON "
-        f'list, and `groups` is JSON, as in `[{{"{noun}": "…"}}, {{"{noun}": "…"}}]`.'
+        f"The fields may also be sent as a JSON body, a `{request_type}` (see *Schemas* at the end); those "
+        "in the query string win. In the query string a list is a repeated key, or one JSON list."
     )
 
 
@@ -92,7 +91,11 @@ def parameters_of(schema: Schema, keys: tuple[str, str], example: Examples) -> l
     forms = {
         one: ref("Address", f"An entity address or a name. For several: `{many}`, or `groups`."),
         many: {**several, "items": ref("Address")},
-        "groups": {"description": "JSON: a list of objects.", "type": "string", "pattern": r"^\["},
+        "groups": {
+            "description": f'JSON, as in `[{{"{one}": "…"}}, {{"{many}": ["…", "…"]}}]`.',
+            "type": "string",
+            "pattern": r"^\[",
+        },
         "source": ref("Source", "Whose beliefs count. For several: `sources`."),
         "sources": {**several, "items": ref("Source")},
     }
@@ -124,12 +127,16 @@ def success(meanings: Mapping[str, str], schema: Schema, examples: Examples) -> 
     return {"description": _listed("Done.", meanings.items()), "content": content(schema, examples)}
 
 
-def rejections(errors: Iterable[ErrorClass], method: str, endpoint: Endpoint | None = None) -> dict[str, Any]:
-    """The response objects of these errors, by HTTP code; ``endpoint`` is one of version 1.1."""
+def rejections(
+    errors: Iterable[ErrorClass], method: str, path: str, endpoint: Endpoint | None = None
+) -> dict[str, Any]:
+    """The response objects of these errors, by HTTP code; ``endpoint`` is given when it is of version 1.1."""
     noun, request_type, response_type = "sensor", "", None
     if endpoint is not None:
         noun, request_type, response_type = endpoint.noun, endpoint.request_type, endpoint.response_type
-    complaints = complaints_by_code([*errors, MethodError], noun, request_type=request_type, method=method)
+    complaints = complaints_by_code(
+        [*errors, MethodError], noun, request_type=request_type, method=method, path=path
+    )
 
     def schema(words: Sequence[str]) -> Schema:
         return rejection_schema(words, response_type)

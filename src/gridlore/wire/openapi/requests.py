@@ -21,8 +21,8 @@ UNIT_SCHEMAS = {
 }
 
 POST_HORIZONS = {
-    POST_METER_DATA.name: "Zero or negative: how long after the fact it was known. Left out: known at the end "
-    "of each event.",
+    POST_METER_DATA.name: "Zero or negative: how long after the fact it was known. Left out: known at the "
+    "end of each event.",
     POST_PROGNOSIS.name: "How long before the end it was known. Needed here, unless there is a `prior`.",
 }
 ARRIVAL_HORIZON = (
@@ -54,9 +54,14 @@ def request_schema(endpoint: Endpoint) -> Schema:
 def post_schema(endpoint: Endpoint) -> Schema:
     """The schema of a message that states values."""
     one, many = keys_of(endpoint)
-    group = {one: ref("Addresses"), many: ref("Addresses"), "value": ref("Values"), "values": ref("Values")}
-    horizon = POST_HORIZONS.get(endpoint.name, ARRIVAL_HORIZON)
-    rules = [not_both(one, many), not_both("value", "values"), any_of(one, many, "groups")]
+    fields = {one: ref("Addresses"), many: ref("Addresses"), "value": ref("Values"), "values": ref("Values")}
+    rules = [
+        not_both(one, many),
+        not_both("value", "values"),
+        _outside_or_in_groups(one, many),
+        _outside_or_in_groups("value", "values"),
+        _not_outside_and_in_groups((one, many), (one, many, "value", "values")),
+    ]
     if endpoint is POST_PROGNOSIS:
         rules.append(any_of("horizon", "prior"))
     return {
@@ -64,26 +69,36 @@ def post_schema(endpoint: Endpoint) -> Schema:
         "required": ["type", "unit", "start", "duration"],
         "properties": {
             "type": constant(endpoint.request_type),
-            **group,
-            "groups": {
-                "description": f"Several runs of values, each with its own {one} (or list of {many}) and values.",
-                "type": "array",
-                "minItems": 1,
-                "items": {
-                    "type": "object",
-                    "properties": group,
-                    "allOf": [not_both(one, many), not_both("value", "values")],
-                },
-            },
+            **fields,
+            "groups": groups_schema(
+                fields,
+                [not_both(one, many), not_both("value", "values")],
+                f"Several runs of values, each with its own {one} (or list of {many}) and values. Values "
+                "stated outside hold for the groups that have none.",
+            ),
             "unit": ref(_unit_schema(endpoint)),
             "start": ref("Instant", "Where the period begins: on the sensor's grid."),
-            "duration": ref("Duration", "How long the period lasts: a whole number of the sensor's events."),
-            "horizon": ref("Horizon", horizon),
+            "duration": ref("Duration", "How long it lasts: a whole number of the sensor's events."),
+            "horizon": ref("Horizon", POST_HORIZONS.get(endpoint.name, ARRIVAL_HORIZON)),
             "prior": ref(
                 "Instant", "When it was known, at the latest: one belief time for the whole message."
             ),
         },
         "allOf": rules,
+    }
+
+
+def groups_schema(fields: Schema, rules: list[Schema], description: str) -> Schema:
+    """The schema of ``groups``: each has some of these fields."""
+    return {
+        "description": description,
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "properties": fields,
+            "allOf": [{"not": {"required": ["groups"]}}, *rules],
+        },
     }
 
 
@@ -97,12 +112,7 @@ def read_schema(endpoint: Endpoint) -> Schema:
         "properties": {
             "type": constant(endpoint.request_type),
             **addresses,
-            "groups": {
-                "description": f"Several groups of {many}.",
-                "type": "array",
-                "minItems": 1,
-                "items": {"type": "object", "properties": addresses, "allOf": [not_both(one, many)]},
-            },
+            "groups": groups_schema(addresses, [not_both(one, many)], f"Several groups of {many}."),
             "unit": ref(_unit_schema(endpoint)),
             "start": ref("Instant", "Where the period begins."),
             "duration": ref("Duration", "How long the period lasts."),
@@ -112,8 +122,18 @@ def read_schema(endpoint: Endpoint) -> Schema:
             "sources": ref("Sources"),
             "resolution": ref("Resolution"),
         },
-        "allOf": [not_both(one, many), not_both("source", "sources"), any_of(one, many, "groups")],
+        "allOf": read_rules(one, many),
     }
+
+
+def read_rules(one: str, many: str) -> list[Schema]:
+    """What holds between the fields of a message that asks for values."""
+    return [
+        not_both(one, many),
+        not_both("source", "sources"),
+        _outside_or_in_groups(one, many),
+        _not_outside_and_in_groups((one, many), (one, many)),
+    ]
 
 
 def read_horizon(endpoint: Endpoint) -> str:
@@ -146,3 +166,15 @@ def not_both(one: str, other: str) -> Schema:
 def any_of(*keys: str) -> Schema:
     """Every message has one of these fields."""
     return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+def _outside_or_in_groups(one: str, many: str) -> Schema:
+    """A field stands in the message, or in each of its groups."""
+    in_groups = {"required": ["groups"], "properties": {"groups": {"items": any_of(one, many)}}}
+    return {"anyOf": [*any_of(one, many)["anyOf"], in_groups]}
+
+
+def _not_outside_and_in_groups(outside: tuple[str, ...], inside: tuple[str, ...]) -> Schema:
+    """When one of these fields stands in the message, none of those stands in a group."""
+    in_some_group = {"required": ["groups"], "properties": {"groups": {"contains": any_of(*inside)}}}
+    return {"not": {"allOf": [any_of(*outside), in_some_group]}}

@@ -26,7 +26,7 @@ BODY: Errors = (errors.MessageError, errors.BodyTooLargeError)
 TYPE: Errors = (errors.MessageTypeMissingError, errors.MessageTypeError)
 SENSORS: Errors = (errors.ConnectionGroupError, errors.AddressError)
 TIMES: Errors = (errors.HorizonError, errors.PeriodError, errors.TimezoneError)
-READING: Errors = (errors.SourceError, errors.ResolutionError)
+READING: Errors = (errors.SourceError, errors.ResolutionError, errors.StoreUnavailableError)
 POSTING: Errors = (
     errors.ValuesError,
     errors.ValuesLimitError,
@@ -34,6 +34,7 @@ POSTING: Errors = (
     errors.GridError,
     errors.ReplacementError,
     errors.OverloadError,
+    errors.StoreUnavailableError,
 )
 SIGN: Errors = (errors.PowerTooSmallError, errors.PowerTooBigError)
 
@@ -57,15 +58,15 @@ class Complaint:
 def errors_of(endpoint: Endpoint) -> Errors:
     """Every error that ``endpoint`` may answer with, beside another HTTP method than its own."""
     if endpoint is GET_SERVICE:
-        return (errors.RoleError,)
+        return (*BODY, errors.RoleError)
     if endpoint is GET_CONNECTION:
         return SENDER
     kind = endpoint.kind or SensorKind.CONNECTION
     common = (*SENDER, *BODY, *TYPE, errors.UnitError, *SENSORS, *OF_KIND[kind], *TIMES)
     if endpoint.method == "GET":
-        return (*common, *READING, errors.StoreUnavailableError)
+        return (*common, *READING)
     sign = SIGN if kind is SensorKind.CONNECTION else ()
-    return (*common, *POSTING, *sign, errors.StoreUnavailableError)
+    return (*common, *POSTING, *sign)
 
 
 def complaints_by_code(

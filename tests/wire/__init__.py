@@ -1,0 +1,1 @@
+"""From bytes to commands, and from what was found to answers."""
