@@ -191,7 +191,7 @@ def world_client(databases: Databases) -> Iterator[Callable[..., WorldClient]]:
 
     def open_client(world: Path, **overrides: str) -> WorldClient:
         settings = databases.settings(databases.create(databases.template(world)), **overrides)
-        client = TestClient(create_app(settings), base_url="http://testserver")
+        client = TestClient(create_app(settings), base_url="http://testserver.local")
         client.__enter__()
         opened.append(client)
         return WorldClient(client, settings)

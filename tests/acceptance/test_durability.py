@@ -27,7 +27,9 @@ def post(client: httpx.Client, slot: int, value: float) -> httpx.Response:
     )
 
 
-def test_kill_nine_under_load_loses_nothing_acknowledged(server_settings: Settings, serve: ServerStarter) -> None:
+def test_kill_nine_under_load_loses_nothing_acknowledged(
+    server_settings: Settings, serve: ServerStarter
+) -> None:
     acknowledged: dict[int, float] = {}
     sent: dict[int, float] = {}
     for number in range(KILLS):
@@ -46,7 +48,8 @@ def test_kill_nine_under_load_loses_nothing_acknowledged(server_settings: Settin
         first = max(sent, default=-1) + 1
         clients = [server.login("ann@plug.example", "ann's password") for _ in range(CLIENTS)]
         threads = [
-            threading.Thread(target=load, args=(client, first + offset)) for offset, client in enumerate(clients)
+            threading.Thread(target=load, args=(client, first + offset))
+            for offset, client in enumerate(clients)
         ]
         before = len(acknowledged)
         for thread in threads:
@@ -71,7 +74,9 @@ def test_kill_nine_under_load_loses_nothing_acknowledged(server_settings: Settin
     )
     assert answer.status_code == 200
     body = answer.json()
-    assert body["connections"] == ["Pole 1", "Pole 2"], "a message is stored for both connections, or for none"
+    assert body["connections"] == ["Pole 1", "Pole 2"], (
+        "a message is stored for both connections, or for none"
+    )
     for slot, value in enumerate(body["values"]):
         if slot in acknowledged:
             assert value == acknowledged[slot]

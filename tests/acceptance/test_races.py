@@ -54,7 +54,9 @@ def read(client: httpx.Client) -> list[float]:
     return values
 
 
-def test_of_clients_of_two_processes_exactly_one_wins(server_settings: Settings, serve: ServerStarter) -> None:
+def test_of_clients_of_two_processes_exactly_one_wins(
+    server_settings: Settings, serve: ServerStarter
+) -> None:
     servers = [serve(server_settings), serve(server_settings)]
     clients = [server.login("ann@plug.example", "ann's password") for server in servers for _ in range(2)]
     answers = race(clients)

@@ -19,7 +19,9 @@ def fill_directory(store: Store, sensors: int = 3, sources: int = 2) -> None:
     with store.change_directory() as directory:
         directory.save_account(Account(1, "Charge Co", frozenset({"Prosumer", "MDC"})))
         for number in range(1, sources + 1):
-            user = User(number, f"user{number}@example.com", f"user{number}", 1, frozenset(), True, None, "key")
+            user = User(
+                number, f"user{number}@example.com", f"user{number}", 1, frozenset(), True, None, "key"
+            )
             directory.save_user(user)
             directory.save_source(Source(number, SourceKind.USER, user.name, user.id))
         for number in range(1, sensors + 1):
@@ -42,8 +44,26 @@ def append(store: Store, *blocks: Block) -> None:
 
 def same(a: Block, b: Block) -> bool:
     return (
-        (a.sensor_id, a.source_id, a.start, a.resolution, a.belief_time, a.belief_horizon, a.recorded_at, a.seq)
-        == (b.sensor_id, b.source_id, b.start, b.resolution, b.belief_time, b.belief_horizon, b.recorded_at, b.seq)
+        (
+            a.sensor_id,
+            a.source_id,
+            a.start,
+            a.resolution,
+            a.belief_time,
+            a.belief_horizon,
+            a.recorded_at,
+            a.seq,
+        )
+        == (
+            b.sensor_id,
+            b.source_id,
+            b.start,
+            b.resolution,
+            b.belief_time,
+            b.belief_horizon,
+            b.recorded_at,
+            b.seq,
+        )
         and np.array_equal(a.values, b.values, equal_nan=True)
         and (a.belief_times is None) == (b.belief_times is None)
         and (a.belief_times is None or np.array_equal(a.belief_times, b.belief_times))
@@ -80,7 +100,9 @@ def test_a_window_finds_just_the_blocks_that_touch_it(filled: Store) -> None:
     ]
     found = [[block.seq for block in blocks] for blocks in filled.read_blocks(windows)]
     assert found == [[1], [2], [1, 2], [], [], [], []]
-    assert [block.seq for block in filled.read_blocks([Window(2, longest.end, next_one.end, QUARTER)])[0]] == [1]
+    assert [
+        block.seq for block in filled.read_blocks([Window(2, longest.end, next_one.end, QUARTER)])[0]
+    ] == [1]
 
 
 def test_a_window_can_ask_for_one_source_alone(filled: Store) -> None:

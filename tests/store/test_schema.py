@@ -50,7 +50,9 @@ def test_an_embedded_database_is_made_by_opening_it(sqlite_databases: Databases)
 
 
 def test_postgres_shows_beliefs_as_rows(postgres_databases: Databases) -> None:
-    store = connect_store(postgres_databases.settings(postgres_databases.create(postgres_databases.template(None))))
+    store = connect_store(
+        postgres_databases.settings(postgres_databases.create(postgres_databases.template(None)))
+    )
     assert isinstance(store, RelationalStore)
     fill_directory(store)
     writer = Writer(store, max_queue_bytes=10_000_000)
@@ -74,7 +76,9 @@ def test_postgres_shows_beliefs_as_rows(postgres_databases: Databases) -> None:
             "2",
             "1970-01-03 00:00:00+00:00",
         ]
-        query = "SELECT value FROM beliefs(1, timestamptz '1970-01-02 00:15Z', timestamptz '1970-01-02 01:00Z'"
+        query = (
+            "SELECT value FROM beliefs(1, timestamptz '1970-01-02 00:15Z', timestamptz '1970-01-02 01:00Z'"
+        )
         assert connection.execute(text(query + ")")).scalars().all() == [2.0, 3.0, 3.5, 4.0, 4.5]
         prior = query + ", prior => timestamptz '1970-01-01 18:45Z')"
         assert connection.execute(text(prior)).scalars().all() == [2.0, 3.0]

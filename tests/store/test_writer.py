@@ -86,7 +86,11 @@ def test_the_head_knows_span_newest_belief_and_newest_measurement(writer: Writer
     head = store.read_heads([1])[1]
     assert (head.events_start, head.events_end, head.next_seq) == (DAY, 2 * DAY + 2 * QUARTER, 3)
     assert head.latest is not None and head.measured is not None
-    assert (head.latest.event_start, head.latest.value, head.latest.belief_time) == (2 * DAY + QUARTER, 9, DAY)
+    assert (head.latest.event_start, head.latest.value, head.latest.belief_time) == (
+        2 * DAY + QUARTER,
+        9,
+        DAY,
+    )
     assert (head.measured.event_start, head.measured.value) == (DAY + 2 * QUARTER, 3)
     writer.submit(blocks([5], DAY + 2 * QUARTER, Timing(belief_horizon=-HOUR), source=2)).result()
     measured = store.read_heads([1])[1].measured

@@ -223,7 +223,7 @@ def query_string(message: dict[str, Any]) -> list[tuple[str, str]]:
         ("DataRequest", read_data),
         ("BeliefsRequest", read_beliefs),
     ],
-    ids=name_of,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_example_reads_are_understood_in_the_query_string_and_as_a_body(
     name: str, read: Callable[[list[tuple[str, str]], bytes], Any]

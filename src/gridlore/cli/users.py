@@ -19,9 +19,7 @@ from gridlore.cli.invocation import Invocation, find_user
 from gridlore.cli.terminal import print_table
 from gridlore.domain.errors import UserError
 from gridlore.domain.sensors import User
-
-MAX_PASSWORD = 1000
-"""Longest password that the log-in takes. [characters]"""
+from gridlore.services.world import MAX_PASSWORD
 
 
 @click.command(short_help="Print an authentication token.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response.base import ASGIResponse
 
 from gridlore import __version__
@@ -32,7 +33,7 @@ async def list_versions() -> ASGIResponse:
 
 
 @post(TOKEN_PATH)
-async def request_auth_token(request: AnyRequest, platform: Platform) -> ASGIResponse:
+async def request_auth_token(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
     """A fresh token for who knows e-mail and password, or is logged in to the web session."""
     credentials = read_credentials(await read_body(request, platform.max_body_bytes))
     logged_in = session_user(platform, request)

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from urllib.parse import parse_qsl
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
@@ -61,14 +62,14 @@ def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
 
 
 @get(GET_SERVICE.path)
-async def get_service(request: AnyRequest, platform: Platform) -> ASGIResponse:
+async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
     """The service listing."""
     body = await read_body(request, platform.max_body_bytes)
     return send(list_services(read_service_request(query_fields(request), body)))
 
 
 @get(GET_CONNECTION.path)
-async def get_connection(request: AnyRequest, platform: Platform) -> ASGIResponse:
+async def get_connection(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
     """The user's connections, newest first."""
     caller = authenticate(platform, request)
     sensors = caller.directory.accessible(caller.user, SensorKind.CONNECTION)[::-1]
@@ -82,7 +83,7 @@ async def get_connection(request: AnyRequest, platform: Platform) -> ASGIRespons
 
 def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
     @post(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    async def handle(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         now = platform.clock()
@@ -99,7 +100,7 @@ def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
 
 def _get_handler(endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest, platform: Platform) -> ASGIResponse:
+    async def handle(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from litestar import Router, get, post
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
 from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
 
@@ -37,19 +38,19 @@ def _page(name: str, *, code: int = 200, **context: object) -> Template:
 
 
 @get("/")
-async def show_home(request: AnyRequest, platform: Platform) -> Template:
+async def show_home(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """Where to go from here."""
     return _page("home.html", user=session_user(platform, request))
 
 
 @get("/login")
-async def show_login(request: AnyRequest, platform: Platform) -> Template:
+async def show_login(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """The log-in form."""
     return _page("login.html", user=session_user(platform, request), email="", problem=None)
 
 
 @post("/login", status_code=200)
-async def submit_login(request: AnyRequest, platform: Platform) -> Template | Redirect:
+async def submit_login(request: AnyRequest, platform: NamedDependency[Platform]) -> Template | Redirect:
     """Start a session, or say why not."""
     _check_same_origin(request)
     form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)

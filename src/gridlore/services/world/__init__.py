@@ -5,9 +5,11 @@ them with the directory and changes it, all or nothing.
 """
 
 from gridlore.services.world.applying import WorldSummary, apply_world
+from gridlore.services.world.fields import MAX_PASSWORD
 from gridlore.services.world.reading import AccountEntry, SensorEntry, UserEntry, World, parse_world
 
 __all__ = [
+    "MAX_PASSWORD",
     "AccountEntry",
     "SensorEntry",
     "UserEntry",

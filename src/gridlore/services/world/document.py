@@ -16,6 +16,8 @@ from typing import Any
 from gridlore.domain.errors import WorldError
 
 TABLES = ("account", "user", "sensor")
+MAX_TITLE = 60
+"""How much of its name an entry is told by. [characters]"""
 
 _HEADER = re.compile(r"\s*\[\[\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*\]\]")
 _ANY_HEADER = re.compile(r"\s*\[")
@@ -105,8 +107,9 @@ def _entries(table: str, raw: object, places: list[_Found], problems: Problems) 
 
 def _title(fields: dict[str, Any]) -> str:
     for key in ("name", "email", "quantity"):
-        if isinstance(fields.get(key), str):
-            return f" ({fields[key]})"
+        title = " ".join(str(fields.get(key, "")).split())
+        if title:
+            return f" ({title[:MAX_TITLE]})"
     return ""
 
 
@@ -153,8 +156,12 @@ def suggest(got: str, known: Collection[str], form: str = "{}") -> str:
     >>> suggest("senser", ["account", "sensor"], "[[{}]]")
     'Did you mean [[sensor]]?'
     """
+    known_words = ", ".join(form.format(word) for word in known)
+    return suggest_similar(got, known, form).strip() or f"Known are {known_words}."
+
+
+def suggest_similar(got: str, known: Collection[str], form: str = "{}") -> str:
+    """The sentence that names the nearest of the known words, after a blank; nothing when none is near."""
     by_lower = {word.lower(): word for word in known}
-    near = difflib.get_close_matches(got.lower(), by_lower, n=1)
-    if near:
-        return f"Did you mean {form.format(by_lower[near[0]])}?"
-    return f"Known are {', '.join(form.format(word) for word in known)}."
+    near = difflib.get_close_matches(got.lower(), by_lower, n=1, cutoff=0.75)
+    return f" Did you mean {form.format(by_lower[near[0]])}?" if near else ""

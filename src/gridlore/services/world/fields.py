@@ -16,10 +16,13 @@ from functools import cache
 from gridlore.domain.addresses import local_part
 from gridlore.domain.errors import ResolutionError
 from gridlore.domain.timing import DAY
-from gridlore.services.world.document import Place, Problems, RawEntry, shown, suggest
+from gridlore.services.world.document import Place, Problems, RawEntry, shown, suggest, suggest_similar
 
 MAX_NAME = 200
 """Longest name of anything. [characters]"""
+
+MAX_PASSWORD = 1000
+"""Longest password that a log-in takes. [characters]"""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}
@@ -60,23 +63,22 @@ class FieldReader:
             return ""
         return value
 
-    def name(self, key: str, *, default: str | None = None, addressed: bool = False) -> str:
+    def name(self, key: str, example: str, *, default: str | None = None, addressed: bool = False) -> str:
         """A name: short, visible, and not to be mistaken for an address.
 
         ``addressed``: it becomes part of entity addresses as it stands.
         """
-        value = self.text(key, 'a text like "Roof 1"', default)
-        for complaint in _name_complaints(value, addressed=addressed):
+        value = self.text(key, f'a text like "{example}"', default)
+        for complaint in _name_complaints(value, addressed=addressed) if self.has(key) else ():
             self.report(f"{key} {complaint}; got {shown(value)}.", key)
         return value
 
     def password(self, key: str) -> str | None:
         """A password; never shown."""
         value = self._fields[key]
-        if not isinstance(value, str) or not value:
-            self.report(
-                f"{key} is a text that is not empty; for a user who cannot log in, leave it out.", key
-            )
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_PASSWORD:
+            right = f"a text of 1 to {MAX_PASSWORD} characters; for a user who cannot log in, leave it out"
+            self.report(f"{key} is {right}.", key)
             return None
         return value
 
@@ -103,7 +105,7 @@ class FieldReader:
         right = f"one of {', '.join(known)}"
         value = self.text(key, right, default)
         if value and value not in known:
-            self.report(f"{key} is {right}; got {shown(value)}. {suggest(value, known)}", key)
+            self.report(f"{key} is {right}; got {shown(value)}.{suggest_similar(value, known)}", key)
             return ""
         return value
 
@@ -140,7 +142,7 @@ class FieldReader:
         if value and value not in _timezones():
             self.report(
                 f"{key} is a time zone of the IANA database, like Europe/Amsterdam; got {shown(value)}."
-                f"{_similar_timezone(value)}",
+                f"{suggest_similar(value, sorted(_timezones()))}",
                 key,
             )
             return "UTC"
@@ -167,8 +169,3 @@ def _name_complaints(name: str, *, addressed: bool) -> list[str]:
 @cache
 def _timezones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
-
-
-def _similar_timezone(got: str) -> str:
-    suggestion = suggest(got, sorted(_timezones()))
-    return f" {suggestion}" if suggestion.startswith("Did") else ""

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import format_span, standard_offset
-from gridlore.services.world.document import Problems, shown, suggest
+from gridlore.services.world.document import Problems, shown, suggest_similar
 from gridlore.services.world.reading import SensorEntry, UserEntry, World
 from gridlore.store.interface import DirectoryRecords
 
@@ -112,8 +112,10 @@ def _new_user(entry: UserEntry, account_id: int, user_id: int) -> User:
 
 
 def _unknown(what: str, got: str, known: Collection[str]) -> str:
-    hint = f" {suggest(got, known)}" if known and len(known) <= 20 else ""
-    return f"{what} names one of this file or of the database; got {shown(got)}, which is in neither.{hint}"
+    return (
+        f"{what} names one of this file or of the database; got {shown(got)}, which is in neither."
+        f"{suggest_similar(got, known)}"
+    )
 
 
 def _plan_sources(users: Iterable[Change[User]], known: Sequence[Source]) -> tuple[Change[Source], ...]:
@@ -205,17 +207,16 @@ class _SensorPlanner:
         return Change(entry.title, old, new)
 
     def _check_fixed(self, entry: SensorEntry, old: Sensor, new: Sensor) -> None:
-        def refuse(key: str, is_: str, got: str) -> None:
-            text = f"{key} of {entry.title} cannot change, because it has data: it is {is_}; got {got}."
-            entry.place.report(self._problems, text, key)
+        def refuse(key: str, is_: str, got: str, how: str = "") -> None:
+            text = f"{key} of {entry.title} cannot change{how}, because it has data: it is "
+            entry.place.report(self._problems, f"{text}{shown(is_)}; got {shown(got)}.", key)
 
         if old.unit != new.unit:
-            refuse("unit", shown(old.unit), shown(new.unit))
+            refuse("unit", old.unit, new.unit)
         if old.resolution != new.resolution:
-            refuse("resolution", shown(format_span(old.resolution)), shown(format_span(new.resolution)))
+            refuse("resolution", format_span(old.resolution), format_span(new.resolution))
         elif old.grid_offset != new.grid_offset:
-            offsets = f"its events begin {format_span(old.grid_offset)} after a multiple in UTC"
-            refuse("timezone", f"{shown(old.timezone)} ({offsets})", shown(new.timezone))
+            refuse("timezone", old.timezone, new.timezone, " so that its events begin at other times")
 
 
 def _identity(sensor: Sensor | SensorEntry, owner: User | None) -> Hashable:

@@ -124,7 +124,7 @@ def parse_world(
 
 def _read_account(reader: FieldReader) -> AccountEntry:
     reader.check_keys(KEYS["account"], "an account")
-    return AccountEntry(reader.place, reader.name("name"), reader.words("roles", ROLES))
+    return AccountEntry(reader.place, reader.name("name", "Charge Co"), reader.words("roles", ROLES))
 
 
 def _read_user(reader: FieldReader, environ: Mapping[str, str]) -> UserEntry:
@@ -133,7 +133,7 @@ def _read_user(reader: FieldReader, environ: Mapping[str, str]) -> UserEntry:
     return UserEntry(
         reader.place,
         email,
-        reader.name("name", default=email.partition("@")[0]),
+        reader.name("name", "ann", default=email.partition("@")[0]),
         reader.text("account", "the name of an account"),
         reader.words("roles", (ADMIN,)),
         _read_password(reader, environ),
@@ -169,7 +169,7 @@ def _read_sensor(reader: FieldReader, parse_resolution: ResolutionParser) -> Sen
         case SensorKind.CONNECTION:
             return _read_connection(reader, resolution, timezone)
         case SensorKind.MARKET:
-            name = reader.name("name", addressed=True)
+            name = reader.name("name", "epex_da", addressed=True)
             return SensorEntry(reader.place, kind, name, _price_unit(reader), resolution, timezone)
         case SensorKind.WEATHER:
             return _read_weather(reader, resolution, timezone)
@@ -183,7 +183,7 @@ def _read_connection(reader: FieldReader, resolution: int, timezone: str) -> Sen
     return SensorEntry(
         reader.place,
         SensorKind.CONNECTION,
-        reader.name("name"),
+        reader.name("name", "CS 1"),
         unit,
         resolution,
         timezone,
@@ -201,14 +201,14 @@ def _price_unit(reader: FieldReader) -> str:
 
 
 def _read_weather(reader: FieldReader, resolution: int, timezone: str) -> SensorEntry:
-    quantity = reader.name("quantity", addressed=True).replace("_", " ")
+    quantity = reader.name("quantity", "temperature", addressed=True).replace("_", " ")
     if quantity not in WEATHER_UNITS and quantity.lower() in WEATHER_UNITS:
         reader.report(f'quantity is written "{quantity.lower()}"; got {shown(quantity)}.', "quantity")
     latitude, longitude = reader.degrees("latitude", 90), reader.degrees("longitude", 180)
     return SensorEntry(
         reader.place,
         SensorKind.WEATHER,
-        reader.name("name", default=f"{quantity} at {latitude}, {longitude}"),
+        reader.name("name", "Roof", default=f"{quantity} at {latitude}, {longitude}"),
         _weather_unit(reader, quantity),
         resolution,
         timezone,

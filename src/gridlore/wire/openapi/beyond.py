@@ -21,7 +21,15 @@ from gridlore.wire.openapi.operations import (
     rejections,
     success,
 )
-from gridlore.wire.openapi.requests import Schema, any_of, groups_schema, not_both, read_rules, ref
+from gridlore.wire.openapi.requests import (
+    ASKED_RESOLUTION,
+    Schema,
+    any_of,
+    groups_schema,
+    not_both,
+    read_rules,
+    ref,
+)
 from gridlore.wire.openapi.status_words import (
     BODY,
     SENDER,
@@ -206,7 +214,7 @@ def _data_request() -> Schema:
         **addresses,
         "groups": groups,
         **_reading_fields(),
-        "resolution": ref("Resolution"),
+        "resolution": ref("Resolution", ASKED_RESOLUTION),
         "format": {"type": "string", "enum": list(FORMATS), "default": FORMATS[0]},
         "timezone": {
             "description": "The clock of the times in CSV, by its name.",

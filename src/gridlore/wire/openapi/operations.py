@@ -96,8 +96,12 @@ def parameters_of(schema: Schema, keys: tuple[str, str], example: Examples) -> l
             "type": "string",
             "pattern": r"^\[",
         },
-        "source": ref("Source", "Whose beliefs count. For several: `sources`."),
-        "sources": {**several, "items": ref("Source")},
+        "source": {
+            "description": "Whose beliefs count: a role, or the id of a user. For several: `sources`.",
+            "type": "string",
+            "minLength": 1,
+        },
+        "sources": {**several, "items": {"type": "string", "minLength": 1}},
     }
     return [
         parameter(name, forms.get(name, field), example, required=name in schema["required"])

@@ -25,6 +25,7 @@ POST_HORIZONS = {
     "end of each event.",
     POST_PROGNOSIS.name: "How long before the end it was known. Needed here, unless there is a `prior`.",
 }
+ASKED_RESOLUTION = "Length of the events in the answer: the sensor's own, or a multiple of it."
 ARRIVAL_HORIZON = (
     "How long before the end it was known. Left out: known on arrival, or at the event's end if that is "
     "earlier."
@@ -120,7 +121,7 @@ def read_schema(endpoint: Endpoint) -> Schema:
             "prior": ref("Instant", read_prior(endpoint)),
             "source": ref("Sources"),
             "sources": ref("Sources"),
-            "resolution": ref("Resolution"),
+            "resolution": ref("Resolution", ASKED_RESOLUTION),
         },
         "allOf": read_rules(one, many),
     }
