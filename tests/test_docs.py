@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,18 +14,21 @@ import click
 import jsonschema_rs
 import pytest
 from litestar.testing import TestClient
-from tests.conftest import Databases, WorldClient
 
 from gridlore.bootstrap import create_app
 from gridlore.cli import main
+from gridlore.cli.demo.scenario import PASSWORDS, WORLD
 from gridlore.config import SETTINGS, Setting
+from gridlore.services.world import parse_world
 from gridlore.wire.endpoints import ENDPOINTS
+from gridlore.wire.iso8601 import parse_resolution
+from tests.conftest import Databases, WorldClient
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
-WORLD = ROOT / "docs" / "world.toml"
+EXAMPLE_WORLD = ROOT / "docs" / "world.toml"
 WEB = ROOT / "src" / "gridlore" / "web"
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -91,6 +96,15 @@ def test_decisions_are_numbered_without_gaps() -> None:
     assert numbers == [f"{number:03}" for number in range(1, len(numbers) + 1)]
 
 
+def test_every_data_file_of_the_package_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    package = ROOT / "src" / "gridlore"
+    patterns = project["tool"]["setuptools"]["package-data"]["gridlore"]
+    installed = {path for pattern in patterns for path in package.glob(pattern)}
+    there = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert sorted(there - installed) == [], "not covered by package-data in pyproject.toml"
+
+
 def test_the_api_page_loads_nothing_from_the_net() -> None:
     spec = find_spec("flask_swagger_ui")
     assert spec is not None
@@ -106,11 +120,29 @@ def test_the_api_page_loads_nothing_from_the_net() -> None:
     assert "://" not in (WEB / "static" / "docs.js").read_text("utf-8")
 
 
+def readme_messages() -> list[dict[str, Any]]:
+    """What the README's commands send."""
+    return [json.loads(body) for body in re.findall(r"-d '(\{.*?\})'", README, re.DOTALL)]
+
+
+def test_the_readme_logs_in_as_a_user_of_the_demo() -> None:
+    credentials, _ = readme_messages()
+    assert PASSWORDS[credentials["email"]] == credentials["password"]
+
+
+def test_the_example_world_has_nothing_wrong_with_it() -> None:
+    text = EXAMPLE_WORLD.read_text("utf-8")
+    world = parse_world(text, file=EXAMPLE_WORLD.name, environ={}, parse_resolution=parse_resolution)
+    assert len(world.sensors) == text.count("[[sensor]]") > 0
+
+
 @pytest.fixture(scope="module")
-def client(sqlite_databases: Databases) -> Iterator[WorldClient]:
-    """A client of an application that holds the world of docs/world.toml."""
+def client(sqlite_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldClient]:
+    """A client of an application that holds the world of the demo, without its data."""
+    world = tmp_path_factory.mktemp("demo") / "world.toml"
+    world.write_text(WORLD, "utf-8")
     databases = sqlite_databases
-    settings = databases.settings(databases.create(databases.template(WORLD)))
+    settings = databases.settings(databases.create(databases.template(world)))
     with TestClient(create_app(settings)) as http:
         yield WorldClient(http, settings)
 
@@ -133,12 +165,18 @@ def complaints(described: Any, operation: Any, answer: Any) -> list[str]:
     return missing + [error.message for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(body)]
 
 
-def test_example_posts_are_stored_in_the_example_world(client: WorldClient, described: Any) -> None:
+def test_the_post_of_the_readme_is_stored(client: WorldClient) -> None:
+    _, message = readme_messages()
+    answer = client.request("sunny", "POST", "/api/v1_1/postMeterData", json=message).json()
+    assert (answer["stored"], answer["unchanged"]) == (len(message["values"]), 0)
+
+
+def test_example_posts_are_stored_in_the_demo_world(client: WorldClient, described: Any) -> None:
     for path, item in described["paths"].items():
         if "post" in item:
             content = item["post"]["requestBody"]["content"]["application/json"]
             for example in content["examples"].values():
-                answer = client.request("alice", "POST", path, json=example["value"])
+                answer = client.request("sunny", "POST", path, json=example["value"])
                 assert (answer.status_code, complaints(described, item["post"], answer)) == (200, [])
 
 
@@ -160,8 +198,26 @@ def test_example_reads_are_answered_as_described(
 ) -> None:
     operation = described["paths"][path]["get"]
     for fields in described["components"]["schemas"][message]["examples"] if message else [{}]:
-        answer = client.request("alice", "GET", path, query=fields)
+        answer = client.request("sunny", "GET", path, query=fields)
         assert (answer.status_code, complaints(described, operation, answer)) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "message", ["GetMeterDataRequest", "GetPrognosisRequest", "DataRequest", "BeliefsRequest"]
+)
+def test_every_wrong_field_of_a_read_is_rejected_as_described(
+    client: WorldClient, described: Any, message: str
+) -> None:
+    schema = described["components"]["schemas"][message]
+    path, operation = next(
+        (path, item["get"])
+        for path, item in described["paths"].items()
+        if f"`{message}`" in item.get("get", {}).get("description", "")
+    )
+    for name in schema["properties"]:
+        fields = {**schema["examples"][0], name: "ea1.2021-01.localhost:?"}
+        answer = client.request("sunny", "GET", path, query=fields)
+        assert (answer.status_code, complaints(described, operation, answer)) == (400, []), name
 
 
 @pytest.mark.parametrize("token", [None, "no token of ours"])
@@ -172,6 +228,6 @@ def test_rejections_are_as_described(
     for path, item in described["paths"].items():
         for own in item:
             for method in ("GET", "POST", "DELETE"):
-                headers = {"Authorization": token or client.token("alice")}
+                headers = {"Authorization": token or client.token("sunny")}
                 answer = client.request(None, method, path, content=body, headers=headers)
                 assert complaints(described, item[own], answer) == [], (method, path, answer.text)

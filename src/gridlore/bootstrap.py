@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             query=Query(store, max_slots=settings.max_slots_per_read),
             throttle=LoginThrottle(settings.login_attempts),
             max_body_bytes=settings.max_body_bytes,
+            max_values=settings.max_values_per_message,
             session_max_age=settings.security_token_max_age,
             session_cookie_secure=settings.session_cookie_secure,
             cors_origins=settings.cors_origins,

@@ -43,12 +43,13 @@ def test_a_connection_without_a_known_owner_is_open_to_admins_only():
 
 @pytest.mark.parametrize("role", ROLES)
 def test_any_one_account_role_opens_the_services(role):
-    assert may_use_services(Account(1, "A", frozenset({role, "Collector of stamps"})))
+    assert may_use_services(OWNER, Account(1, "A", frozenset({role, "Collector of stamps"})))
 
 
 @pytest.mark.parametrize("roles", [set(), {"admin"}, {"mdc"}, {"Prosumers"}])
-def test_other_roles_open_none(roles):
-    assert not may_use_services(Account(1, "A", frozenset(roles)))
+def test_other_roles_open_none_but_to_admins(roles):
+    assert not may_use_services(OWNER, Account(1, "A", frozenset(roles)))
+    assert may_use_services(ADMINISTRATOR, Account(1, "A", frozenset(roles)))
 
 
 def test_there_are_six_account_roles():

@@ -109,5 +109,14 @@ def test_a_block_of_which_nothing_is_news_is_not_stored():
     assert list(split_block(Block(SENSOR, 1, 0, RESOLUTION, np.full(4, np.nan), belief_time=5))) == []
 
 
+def test_only_a_hole_longer_than_the_longest_allowed_splits_a_block():
+    def with_hole_of(length: int) -> Block:
+        values = np.array([1.0, *[np.nan] * length, 2.0])
+        return Block(SENSOR, 1, 0, RESOLUTION, values, belief_time=5)
+
+    assert len(list(split_block(with_hole_of(MAX_HOLE)))) == 1
+    assert len(list(split_block(with_hole_of(MAX_HOLE + 1)))) == 2
+
+
 def test_the_end_of_a_block_is_the_end_of_its_last_event():
     assert Block(SENSOR, 1, 20, RESOLUTION, np.zeros(3), belief_time=5).end == 50

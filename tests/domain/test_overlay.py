@@ -151,6 +151,31 @@ def test_on_a_tie_ones_own_source_wins_and_otherwise_the_lower_id():
     assert overlay(blocks, grid, own_source_id=2).values.tolist() == [2.0]
 
 
+EDGE = event_start(0) + RESOLUTION - 5
+"""A belief time 5 µs before the end of event 0."""
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [{"belief_time": EDGE}, {"belief_horizon": 5}, {"belief_times": np.array([EDGE])}],
+    ids=["fixed", "rolling", "merged"],
+)
+@pytest.mark.parametrize(
+    ("only", "counts"),
+    [
+        (BeliefFilter(prior=EDGE), True),
+        (BeliefFilter(prior=EDGE - 1), False),
+        (BeliefFilter(min_horizon=5), True),
+        (BeliefFilter(min_horizon=6), False),
+        (BeliefFilter(max_horizon=5), True),
+        (BeliefFilter(max_horizon=4), False),
+    ],
+)
+def test_a_belief_just_at_the_edge_of_a_filter_counts(timing, only, counts):
+    block = Block(SENSOR, 1, event_start(0), RESOLUTION, np.array([3.0]), **timing)
+    assert rows(overlay([block], block.grid, only)) == [(3.0, EDGE, 1) if counts else None]
+
+
 def test_a_block_between_two_events_is_refused_by_name():
     stray = replace(fixed(event_start(0) + 3, [1.0], 1_500), seq=12)
     with pytest.raises(GridError, match="block 12 of sensor 7"):

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridlore.domain.commands import PostCommand
-from gridlore.domain.errors import GridloreError, MessageError
-from gridlore.wire.bodies import decode_directly, decode_patiently
-from gridlore.wire.endpoints import POST_METER_DATA, Endpoint
-from gridlore.wire.messages import read_post
+from gridlore.domain.errors import BodyTooLargeError, GridloreError, MessageError, ValuesLimitError
+from gridlore.wire.bodies import MAX_ITEMS, decode_directly, decode_patiently
+from gridlore.wire.endpoints import GET_METER_DATA, POST_METER_DATA, Endpoint
+from gridlore.wire.messages import read_get, read_post
 from gridlore.wire.posts import make_command
 from gridlore.wire.values import check_numbers, copy_floats
 
@@ -80,6 +80,20 @@ def test_plain_messages_are_decoded_directly() -> None:
         groups = [{endpoint.noun: "A", "values": [1.5]}, {f"{endpoint.noun}s": ["B"], "value": 2}]
         body = post_of(endpoint, {endpoint.noun, "values"}, groups=groups)
         assert decode_directly(body, endpoint.noun) == json.loads(body)
+
+
+def test_a_message_that_lists_too_much_is_refused_before_it_takes_memory() -> None:
+    body = b'{"foo": [' + b"[]," * (MAX_ITEMS + 1) + b"[]]}"
+    with pytest.raises(ValuesLimitError, match=f"at most {MAX_ITEMS} items"):
+        read_post(POST_METER_DATA, body, UNITS, max_values=1000)
+    with pytest.raises(BodyTooLargeError, match=f"at most {MAX_ITEMS} items"):
+        read_get(GET_METER_DATA, [], body)
+
+
+def test_as_many_values_as_a_setting_allows_are_read() -> None:
+    values = post_of(POST_METER_DATA, {"values"})[:-1] + b', "values": [' + b"1," * (MAX_ITEMS + 1) + b"1]}"
+    command = read_post(POST_METER_DATA, values, UNITS, max_values=MAX_ITEMS + 2)
+    assert command.groups[0].values.size == MAX_ITEMS + 2
 
 
 # ---------------------------------------------------------------- both ways agree

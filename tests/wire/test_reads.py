@@ -492,6 +492,7 @@ def test_the_history_is_of_one_sensor() -> None:
         history(sensor=None)
 
 
-def test_a_cursor_is_a_text() -> None:
+@pytest.mark.parametrize("cursor", [5, 0, False, [], ["abc"], {}])
+def test_a_cursor_is_a_text(cursor: object) -> None:
     with pytest.raises(MessageError, match="cursor"):
-        history({"cursor": 5})
+        history({"cursor": cursor})

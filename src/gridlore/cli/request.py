@@ -16,6 +16,7 @@ import httpx
 
 from gridlore.bootstrap import create_app, open_accounts
 from gridlore.cli.invocation import FAILURE, Invocation, find_user
+from gridlore.cli.logs import configure_logging
 from gridlore.config import Settings
 
 BASE_URL = "http://localhost"
@@ -24,6 +25,7 @@ BASE_URL = "http://localhost"
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client whose requests go through a whole application of its own, in this process."""
+    configure_logging(settings)
     application = create_app(settings)
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with application.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:

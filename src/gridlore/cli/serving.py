@@ -13,12 +13,13 @@ import click
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from gridlore.bootstrap import open_store
+from gridlore.bootstrap import create_app, open_store
 from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
-from gridlore.config import Settings
+from gridlore.cli.logs import configure_logging
+from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
 
-APPLICATION = "gridlore.bootstrap:create_app"
+APPLICATION = "gridlore.cli.serving:create_served_app"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 GRACE = 30
@@ -42,6 +43,7 @@ def serve(invocation: Invocation, /, **options: str | None) -> None:
       GRIDLORE_SECRET_KEY=… gridlore serve --workers 4
     """
     settings = invocation.and_options(options).settings()
+    configure_logging(settings)
     open_store(settings).close()  # what is wrong with the database is told here, once
     listener = open_listener(settings)
     os.environ.update(settings.as_environment())
@@ -49,6 +51,13 @@ def serve(invocation: Invocation, /, **options: str | None) -> None:
     click.echo(f"Gridlore serves {address} (documentation: {address}/docs; Ctrl+C stops it).")
     sys.stdout.flush()
     run_server(settings, listener)
+
+
+def create_served_app() -> object:
+    """The application of a serving process, with the settings in its environment."""
+    settings = load_settings()
+    configure_logging(settings)
+    return create_app(settings)
 
 
 def open_listener(settings: Settings) -> socket.socket:
@@ -97,7 +106,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="warning",
+        log_level=None,
         access_log=False,
         server_header=False,
         backlog=BACKLOG,

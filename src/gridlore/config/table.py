@@ -264,7 +264,7 @@ SETTINGS: tuple[Setting, ...] = (
         "LOGIN_ATTEMPTS",
         "10",
         "per minute",
-        "failed log-ins with one e-mail or from one address before they are put off",
+        "failed log-ins with one e-mail from one address before they are put off",
         _whole("the number of attempts", 1, 1_000_000),
     ),
     Setting("CORS_ORIGINS", "", "origins", "web origins whose pages may call the API; * for all", _origins),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from gridlore.domain.sensors import ROLES, Account, Sensor, SensorKind, User
 
 
-def may_use_services(account: Account) -> bool:
-    """Whether users of this account may use the API's services at all."""
-    return not account.roles.isdisjoint(ROLES)
+def may_use_services(user: User, account: Account) -> bool:
+    """Whether a user of this account may use the API's services at all; an admin always may."""
+    return user.is_admin or not account.roles.isdisjoint(ROLES)
 
 
 def may_access(user: User, sensor: Sensor, owner: User | None) -> bool:

@@ -81,6 +81,21 @@ class Block:
         start = self.start + first * self.resolution
         return replace(self, start=start, values=self.values[first:last], belief_times=times)
 
+    def numbered(self, seq: int) -> Block:
+        """This block at its place in the order of arrival."""
+        return Block(
+            self.sensor_id,
+            self.source_id,
+            self.start,
+            self.resolution,
+            self.values,
+            self.belief_time,
+            self.belief_horizon,
+            self.belief_times,
+            self.recorded_at,
+            seq,
+        )
+
     def with_holes(self, holes: np.typing.NDArray[np.bool_]) -> Block:
         """This block without the beliefs where ``holes``, shape (n,), is true."""
         return replace(self, values=np.where(holes, np.nan, self.values))
@@ -103,23 +118,39 @@ def make_blocks(
     if timing.belief_time is not None and timing.belief_horizon is not None:
         last_rolling_end = timing.belief_time + timing.belief_horizon
         rolling = min(grid.count, max(0, (last_rolling_end - grid.start) // grid.resolution))
-    whole = Block(sensor_id, source_id, grid.start, grid.resolution, values, recorded_at=recorded_at)
     if rolling:
-        yield replace(whole.cut(0, rolling), belief_horizon=timing.belief_horizon)
+        yield Block(
+            sensor_id,
+            source_id,
+            grid.start,
+            grid.resolution,
+            values[:rolling],
+            belief_horizon=timing.belief_horizon,
+            recorded_at=recorded_at,
+        )
     if rolling < grid.count:
-        rest = whole.cut(rolling, grid.count)
-        if timing.belief_time is not None and rest.values.size == 1:
-            yield replace(rest, belief_horizon=rest.end - timing.belief_time)
-        else:
-            yield replace(rest, belief_time=timing.belief_time)
+        single = timing.belief_time is not None and rolling == grid.count - 1
+        yield Block(
+            sensor_id,
+            source_id,
+            grid.start + rolling * grid.resolution,
+            grid.resolution,
+            values[rolling:],
+            belief_time=None if single else timing.belief_time,
+            belief_horizon=grid.end - (timing.belief_time or 0) if single else None,
+            recorded_at=recorded_at,
+        )
 
 
 def split_block(block: Block) -> Iterator[Block]:
     """The same beliefs in blocks fit to store: no hole at an end, no long hole inside, none too long."""
     known = np.flatnonzero(~np.isnan(block.values))
+    if known.size == block.values.size <= MAX_BLOCK_VALUES:
+        yield block
+        return
     if known.size == 0:
         return
-    breaks = np.flatnonzero(np.diff(known) > MAX_HOLE)
+    breaks = np.flatnonzero(np.diff(known) > MAX_HOLE + 1)
     firsts = [int(known[0]), *(int(known[i + 1]) for i in breaks)]
     lasts = [*(int(known[i]) + 1 for i in breaks), int(known[-1]) + 1]
     for first, last in zip(firsts, lasts, strict=True):

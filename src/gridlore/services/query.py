@@ -179,18 +179,19 @@ def _coarser(reading: Reading, factor: int) -> Reading:
     if factor == 1:
         return reading
     picture, grid = reading.picture, reading.grid
-    bins = -(-grid.count // factor)
+    width = min(factor, grid.count)
+    bins = -(-grid.count // width)
 
     def table(values: IntArray, filler: int) -> IntArray:
-        padded = np.full(bins * factor, filler, dtype=np.int64)
+        padded = np.full(bins * width, filler, dtype=np.int64)
         padded[: values.size] = values
-        return padded.reshape(bins, factor)
+        return padded.reshape(bins, width)
 
     sources = table(picture.sources, 0)
     highest = sources.max(axis=1)
     lowest = np.where(sources == 0, highest[:, None], sources).min(axis=1)
     coarse = Picture(
-        downsample(picture.values, factor),
+        downsample(picture.values, width),
         table(picture.times, NEVER).max(axis=1),
         np.where(lowest == highest, highest, 0),
     )

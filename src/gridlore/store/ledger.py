@@ -172,7 +172,7 @@ class Ledger:
     def _number(self, block: Block) -> Block:
         head = self._heads[block.sensor_id]
         self._heads[block.sensor_id] = _advance(head, block)
-        return replace(block, seq=head.next_seq)
+        return block.numbered(head.next_seq)
 
     def _fold(self, written: list[Block]) -> None:
         tiers: dict[int, Tier] = {}
@@ -202,13 +202,12 @@ class Ledger:
 
 def _advance(head: Head, block: Block) -> Head:
     """The head once ``block`` has been stored."""
-    known = ~np.isnan(block.values)
     last = block.values.size - 1
     latest = _belief(block, last)
     if block.belief_horizon is not None:
         last_measured = last if block.belief_horizon <= 0 else -1
     else:
-        after = np.flatnonzero(known & (block.times() >= block.grid.event_ends()))
+        after = np.flatnonzero(~np.isnan(block.values) & (block.times() >= block.grid.event_ends()))
         last_measured = int(after[-1]) if after.size else -1
     measured = _belief(block, last_measured) if last_measured >= 0 else None
     return Head(

@@ -81,12 +81,24 @@ class PostgresStore(RelationalStore):
             finally:
                 pooled.close()
 
+    @contextmanager
+    def _reader(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor whose every statement is a transaction, which saves two round trips."""
+        with self._connection() as connection:
+            connection.autocommit = True
+            try:
+                with connection.cursor(binary=True) as cursor:
+                    yield cursor
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        with self._connection() as connection, connection.cursor(binary=True) as cursor:
+        with self._reader() as cursor:
             return _read_blocks(cursor, windows)
 
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
-        with self._connection() as connection, connection.cursor(binary=True) as cursor:
+        with self._reader() as cursor:
             rows = cursor.execute(_READ_HEADS, (list(sensor_ids),)).fetchall()
             return {row[0]: head_from_row(row) for row in rows}
 

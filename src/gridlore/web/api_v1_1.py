@@ -89,7 +89,8 @@ def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
         now = platform.clock()
 
         def take() -> Future[Receipt]:
-            command = read_post(endpoint, body, caller.directory.weather_units)
+            units = caller.directory.weather_units
+            command = read_post(endpoint, body, units, max_values=platform.max_values)
             return platform.ingest.post(caller.directory, caller.user, command, now)
 
         queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)

@@ -41,7 +41,7 @@ def authenticate(platform: Platform, request: AnyRequest) -> Caller:
         raise AuthenticationError
     directory = platform.directory.current
     user = platform.accounts.user_of_token(directory, token, platform.clock() / 1_000_000)
-    if not may_use_services(directory.account(user)):
+    if not may_use_services(user, directory.account(user)):
         raise AuthorizationError
     return Caller(user, directory)
 

@@ -42,6 +42,7 @@ class Platform:
     query: Query
     throttle: LoginThrottle
     max_body_bytes: int
+    max_values: int
     session_max_age: int
     session_cookie_secure: bool
     cors_origins: tuple[str, ...]

@@ -20,13 +20,16 @@ from typing import Any, NoReturn, TypedDict
 
 import msgspec
 
-from gridlore.domain.errors import MessageError
+from gridlore.domain.errors import GridloreError, MessageError
 from gridlore.wire.quoting import shown
 
 Fields = dict[str, Any]
 """The fields of a message, or of one of its groups, by key."""
 
 Numbers = float | list[float]
+
+MAX_ITEMS = 4_000_000
+"""Items of all lists and objects of one message: a bound on memory, twice the values usually allowed."""
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -92,6 +95,18 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 }
 
 
+def check_items(body: bytes, limit: int, error: type[GridloreError]) -> None:
+    """Bound the memory that decoding takes: items of all lists and objects, by counting commas.
+
+    Raises
+    ------
+    GridloreError
+        ``error``, when there are more than ``limit``.
+    """
+    if len(body) > limit and body.count(b",") > limit:
+        raise error(f"A message may hold at most {limit} items; this one has more. Send it in parts.")
+
+
 def decode_directly(body: bytes, noun: str) -> Fields | None:
     """The known fields of a post about sensors called ``noun``; None when it needs patience.
 
@@ -155,7 +170,9 @@ def parse_json(text: str) -> object:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number; send null or leave the value out where nothing is known")
+    raise ValueError(
+        f"{name} is no JSON number; where nothing is known, post what lies before and after apart"
+    )
 
 
 def _parse_int(digits: str) -> int | float:

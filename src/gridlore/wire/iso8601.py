@@ -168,14 +168,14 @@ class Duration:
         >>> Duration(1, 0).add_to(datetime(2023, 1, 31, tzinfo=UTC)).date().isoformat()
         '2023-02-28'
         """
-        outside = error(f"The {what} lies outside the years 1900 to 2200.")
+        problem: Exception | None = None
         try:
             later = _add_months(moment, self.months) + timedelta(microseconds=self.span)
-        except (ValueError, OverflowError) as problem:
-            raise outside from problem
-        if not EARLIEST <= to_instant(later) <= LATEST:
-            raise outside
-        return later
+            if EARLIEST <= to_instant(later) <= LATEST:
+                return later
+        except (ValueError, OverflowError) as caught:
+            problem = caught
+        raise error(f"The {what} lies outside the years 1900 to 2200.") from problem
 
 
 def _add_months(moment: datetime, months: int) -> datetime:

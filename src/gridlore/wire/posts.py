@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gridlore.domain.commands import PostCommand, PostedGroup
-from gridlore.domain.errors import HorizonError, MessageTypeError, MessageTypeMissingError, UnitError
+from gridlore.domain.errors import (
+    HorizonError,
+    MessageTypeError,
+    MessageTypeMissingError,
+    UnitError,
+    ValuesLimitError,
+)
 from gridlore.domain.sensors import SensorKind
 from gridlore.domain.timing import EARLIEST, LATEST, Timing, to_instant
 from gridlore.domain.units import POWER_UNIT, WEATHER_UNITS, is_price_unit, normalise_unit
-from gridlore.wire.bodies import Fields, decode_directly, decode_patiently
+from gridlore.wire.bodies import MAX_ITEMS, Fields, check_items, decode_directly, decode_patiently
 from gridlore.wire.endpoints import POST_METER_DATA, POST_PROGNOSIS, Endpoint
 from gridlore.wire.fields import find_groups, for_all
 from gridlore.wire.iso8601 import Horizon
@@ -27,10 +33,15 @@ from gridlore.wire.timings import (
 )
 from gridlore.wire.values import Reader, check_numbers, copy_floats, read_values
 
+MAX_VALUES = MAX_ITEMS // 2
+"""Values that one message may store, unless a setting says otherwise."""
+
 MEASURED_HORIZON = "Meter data must have a zero or negative horizon to indicate observations after the fact."
 
 
-def read_post(endpoint: Endpoint, body: bytes, weather_units: Collection[str]) -> PostCommand:
+def read_post(
+    endpoint: Endpoint, body: bytes, weather_units: Collection[str], *, max_values: int = MAX_VALUES
+) -> PostCommand:
     """The command that a posted message gives.
 
     Parameters
@@ -41,12 +52,16 @@ def read_post(endpoint: Endpoint, body: bytes, weather_units: Collection[str]) -
         JSON, unpacked.
     weather_units : collection of str
         Units of all quantities this server knows, in the spelling we keep.
+    max_values : int
+        Values that one message may store. How many it would store is known only later; a message that
+        lists far more is refused here, before they take memory.
 
     Raises
     ------
     GridloreError
         The first complaint in the order of the contract.
     """
+    check_items(body, max(MAX_ITEMS, 2 * max_values), ValuesLimitError)
     message = decode_directly(body, endpoint.noun)
     if message is not None:
         return make_command(endpoint, message, weather_units, copy_floats)

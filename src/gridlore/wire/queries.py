@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gridlore.wire.bodies import Fields, decode_patiently, parse_json
+from gridlore.domain.errors import BodyTooLargeError
+from gridlore.wire.bodies import MAX_ITEMS, Fields, check_items, decode_patiently, parse_json
 from gridlore.wire.fields import plural
 
 NOUNS = ("connection", "market", "sensor", "source")
@@ -26,8 +27,8 @@ def merge_fields(query: Sequence[tuple[str, str]], body: bytes) -> Fields:
 
     Raises
     ------
-    MessageError
-        The body is something else.
+    MessageError, BodyTooLargeError
+        The body is something else, or holds too much.
 
     >>> merge_fields([("source", "4"), ("source", "5")], b'{"sources": [1], "unit": "MW"}')
     {'unit': 'MW', 'source': ['4', '5']}
@@ -35,6 +36,7 @@ def merge_fields(query: Sequence[tuple[str, str]], body: bytes) -> Fields:
     stated = _read_query(query)
     if not body.strip():
         return stated
+    check_items(body, MAX_ITEMS, BodyTooLargeError)
     fields = decode_patiently(body)
     for noun in NOUNS:
         if noun in stated or plural(noun) in stated:

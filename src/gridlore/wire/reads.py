@@ -47,7 +47,7 @@ FORMATS = ("json", "csv")
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 10_000
 """Beliefs on a page of the history."""
 
-_USER_ID = re.compile(r"[0-9]{1,18}")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _ZONE = re.compile(r"[A-Za-z0-9+_-]{1,32}(?:/[A-Za-z0-9+_-]{1,32}){0,3}")
 
 QueryString = Sequence[tuple[str, str]]
@@ -155,9 +155,7 @@ def read_beliefs(query: QueryString, body: bytes) -> BeliefsMessage:
     message = merge_fields(query, body)
     kind = _read_choice(message, "kind", KINDS)
     limit = _read_limit(message)
-    cursor = message.get("cursor") or None
-    if cursor is not None and not isinstance(cursor, str):
-        raise MessageError(f"The cursor should be the text that the page before gave; got {shown(cursor)}.")
+    cursor = _read_cursor(message)
     addresses = _read_addresses(message, "sensor")
     if len(addresses) != 1:
         raise ConnectionGroupError(f"The history is read of one sensor at a time; got {len(addresses)}.")
@@ -213,7 +211,7 @@ def _read_source(source: object) -> str | int:
     if not isinstance(source, str) or not source:
         got = "an empty text" if source == "" else shown(source)
         raise SourceError(f"A source should be the name of a role or the id of a user; got {got}.")
-    return int(source) if _USER_ID.fullmatch(source) else source
+    return int(source) if _DIGITS.fullmatch(source) else source
 
 
 def _read_resolution(message: Fields) -> Callable[[], int] | None:
@@ -236,13 +234,21 @@ def _read_choice(message: Fields, key: str, choices: Sequence[str]) -> str:
 
 def _read_limit(message: Fields) -> int:
     limit = message.get("limit", DEFAULT_LIMIT)
-    if isinstance(limit, str) and _USER_ID.fullmatch(limit):
+    if isinstance(limit, str) and _DIGITS.fullmatch(limit):
         limit = int(limit)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_LIMIT:
         raise MessageError(
             f"The limit should be a whole number from 1 to {MAX_LIMIT}; got {shown(message['limit'])}."
         )
     return limit
+
+
+def _read_cursor(message: Fields) -> str | None:
+    """What the page before gave; None for the first page."""
+    cursor = message.get("cursor")
+    if cursor is not None and not isinstance(cursor, str):
+        raise MessageError(f"The cursor should be the text that the page before gave; got {shown(cursor)}.")
+    return cursor or None
 
 
 def _read_zone(message: Fields) -> ZoneInfo | None:

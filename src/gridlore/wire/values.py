@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -80,16 +81,18 @@ def check_numbers(values: object, where: str) -> FloatArray:
     numbers = values if isinstance(values, list) else [values]
     if not numbers or values is ABSENT:
         raise _no_values(values, where)
-    array = np.empty(len(numbers))
-    for i, number in enumerate(numbers):
-        value = _finite(number)
-        if value is None:
-            raise ValuesError(
-                "Values should be finite numbers, one for each interval; "
-                f"value {i + 1} of {where} (both counted from 1) is {shown(number)}."
-            )
-        array[i] = value
-    return array
+    if all(map(_is_number, numbers)):
+        try:
+            array = np.fromiter(map(float, numbers), np.float64, len(numbers))
+        except OverflowError:
+            array = np.array([np.inf])
+        if np.isfinite(array).all():
+            return array
+    position, number = next((i, number) for i, number in enumerate(numbers, 1) if not _is_finite(number))
+    raise ValuesError(
+        "Values should be finite numbers, one for each interval (where nothing is known, post what lies "
+        f"before and after apart); value {position} of {where} (both counted from 1) is {shown(number)}."
+    )
 
 
 def _no_values(values: object, where: str) -> ValuesError:
@@ -98,20 +101,15 @@ def _no_values(values: object, where: str) -> ValuesError:
     )
 
 
-def _finite(number: object) -> float | None:
-    """The number as a float; None when it is none, or beyond the range of floats."""
-    match number:
-        case bool():
-            return None
-        case float():
-            value = number
-        case int():
-            try:
-                value = float(number)
-            except OverflowError:
-                return None
-        case str() if len(number) <= MAX_LENGTH and _NUMBER.fullmatch(number):
-            value = float(number)
-        case _:
-            return None
-    return value if math.isfinite(value) else None
+def _is_number(number: object) -> bool:
+    """Whether it is a number, or the text of one; it may still be beyond the range of floats."""
+    if isinstance(number, str):
+        return len(number) <= MAX_LENGTH and _NUMBER.fullmatch(number) is not None
+    return isinstance(number, int | float) and not isinstance(number, bool)
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return _is_number(number) and math.isfinite(float(number))
+    except OverflowError:
+        return False

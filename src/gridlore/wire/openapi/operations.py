@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from gridlore.domain.errors import MethodError
+from gridlore.domain.sensors import ROLES
 from gridlore.wire.endpoints import GET_SERVICE, Endpoint
 from gridlore.wire.openapi.answers import answer_schema, rejection_schema
 from gridlore.wire.openapi.requests import Schema, keys_of, ref, request_schema
@@ -65,7 +66,11 @@ def operation_of(endpoint: Endpoint) -> Operation:
             request_schema(endpoint), keys_of(endpoint), next(iter(examples["requests"].values()))
         )
     elif endpoint is GET_SERVICE:
-        access = ref("Role", "Only the services open to accounts with this role.")
+        access = {
+            "description": "Only the services open to accounts with this role. Left empty: all.",
+            "type": "string",
+            "enum": [*ROLES, ""],
+        }
         operation["parameters"] = [parameter("access", access, examples["requests"]["services"])]
     operation["responses"] = {
         "200": success(

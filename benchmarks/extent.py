@@ -1,0 +1,83 @@
+"""How much work each row does, and how often.
+
+FULL stays below 10 minutes on two cores, QUICK below 2; SMALLEST is for the test that the suite runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Amounts for one round of each row.
+
+    ``rounds``: how often measured and baseline take turns. ``connections``: in the world. Posts and reads
+    are per round. ``encodings``: of each answer by the encoder that reads are compared with.
+    ``history_connections`` × ``history_days``: blocks in the large database.
+    """
+
+    name: str
+    rounds: int
+    connections: int
+    single_posts: int
+    day_posts: int
+    year_posts: int
+    copied_years: int
+    reads: int
+    dashboard: int
+    big_messages: int
+    listings: int
+    history_connections: int
+    history_days: int
+    fsync_seconds: float
+
+
+FULL = Extent(
+    name="full",
+    rounds=5,
+    connections=1000,
+    single_posts=3000,
+    day_posts=2000,
+    year_posts=64,
+    copied_years=6,
+    reads=40,
+    dashboard=100,
+    big_messages=4,
+    listings=20,
+    history_connections=250,
+    history_days=4000,
+    fsync_seconds=1.0,
+)
+QUICK = Extent(
+    name="quick",
+    rounds=3,
+    connections=1000,
+    single_posts=1200,
+    day_posts=800,
+    year_posts=32,
+    copied_years=3,
+    reads=20,
+    dashboard=100,
+    big_messages=2,
+    listings=8,
+    history_connections=20,
+    history_days=1000,
+    fsync_seconds=0.5,
+)
+SMALLEST = Extent(
+    name="smallest",
+    rounds=1,
+    connections=12,
+    single_posts=24,
+    day_posts=8,
+    year_posts=2,
+    copied_years=1,
+    reads=2,
+    dashboard=12,
+    big_messages=1,
+    listings=1,
+    history_connections=12,
+    history_days=100,
+    fsync_seconds=0.02,
+)

@@ -1,0 +1,180 @@
+"""Servers as processes of their own: on one core, and the client on another where there are two."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks.load import Outcome, send_load
+from benchmarks.messages import Requests
+
+GRIDLORE = Path(sys.executable).with_name("gridlore")
+ROOT = Path(__file__).parent.parent
+START_LIMIT = 60.0
+"""How long a server may take to answer first. [s]"""
+
+
+class ServerError(Exception):
+    """A server did not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which cores servers and client run on; None where the system does not let us choose."""
+
+    server: frozenset[int] | None
+    client: frozenset[int] | None
+
+    @classmethod
+    def of_this_machine(cls) -> Cores:
+        """The first core for servers, the last for the client."""
+        if not hasattr(os, "sched_getaffinity"):
+            return cls(None, None)
+        cores = sorted(os.sched_getaffinity(0))
+        return cls(frozenset(cores[:1]), frozenset(cores[-1:]))
+
+    @contextmanager
+    def run_client(self) -> Iterator[None]:
+        """Keep this process on the client's core meanwhile."""
+        if self.client is None:
+            yield
+            return
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self.client)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+    @contextmanager
+    def start_server(self) -> Iterator[None]:
+        """Processes started meanwhile stay on the servers' core."""
+        if self.server is None:
+            yield
+            return
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self.server)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+@dataclass
+class Server:
+    """A running server process."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    requests: Requests = field(default_factory=lambda: Requests("nobody"))
+    connections: Sequence[str] = ()
+
+    @property
+    def memory(self) -> float:
+        """Resident memory. [MiB]"""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
+
+    def send(self, requests: Sequence[bytes], *, clients: int = 8, limit: float = 30.0) -> Outcome:
+        """See load.send_load."""
+        return send_load(self.port, requests, clients=clients, limit=limit)
+
+    def stop(self) -> None:
+        """End it, and wait until it has."""
+        self.process.terminate()
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
+    def log_in(self, email: str, password: str) -> None:
+        """Get a token and the addresses of the connections, oldest first."""
+        url = f"http://127.0.0.1:{self.port}"
+        with httpx.Client(base_url=url, timeout=30) as client:
+            given = client.post("/api/requestAuthToken", json={"email": email, "password": password})
+            token = given.raise_for_status().json()["auth_token"]
+            self.requests = Requests(token)
+            listed = client.get("/api/v1_1/getConnection", headers={"Authorization": token})
+            self.connections = listed.raise_for_status().json()["connections"][::-1]
+
+
+@contextmanager
+def serve(
+    command: Sequence[str | Path], environment: Mapping[str, str], cores: Cores, log: Path
+) -> Iterator[Server]:
+    """The server that a command starts, ended afterwards; it is told its port in GRIDLORE_PORT and BASELINE_PORT.
+
+    Raises
+    ------
+    ServerError
+        It ended, or did not answer in time.
+    """
+    port = _free_port()
+    whole = {**_clean_environment(), **environment, "GRIDLORE_PORT": str(port), "BASELINE_PORT": str(port)}
+    with cores.start_server(), log.open("ab") as output:
+        process = subprocess.Popen(command, env=whole, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    server = Server(process, port, log)
+    try:
+        _await_answer(server)
+        yield server
+    finally:
+        server.stop()
+
+
+def serve_gridlore(environment: Mapping[str, str], cores: Cores, log: Path) -> AbstractContextManager[Server]:
+    """``gridlore serve``, one process, with the settings of an environment."""
+    return serve([GRIDLORE, "serve"], environment, cores, log)
+
+
+def serve_baseline(cores: Cores, log: Path) -> AbstractContextManager[Server]:
+    """The empty handler of ``baseline.py``."""
+    return serve([sys.executable, "-m", "benchmarks.baseline"], {}, cores, log)
+
+
+def run_gridlore(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run a ``gridlore`` command to its end.
+
+    Raises
+    ------
+    ServerError
+        It failed; the message says what it said.
+    """
+    whole = {**_clean_environment(), **environment}
+    done = subprocess.run([GRIDLORE, *arguments], env=whole, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerError(f"gridlore {arguments[0]} failed: {done.stderr or done.stdout}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("GRIDLORE_")}
+
+
+def _await_answer(server: Server) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            httpx.get(f"http://127.0.0.1:{server.port}/api/")
+        except httpx.TransportError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServerError(f"{server.log.name}: the server does not answer: {server.log.read_text()[-2000:]}")

@@ -1,0 +1,47 @@
+"""A database that cannot be reached is told as such, and the service returns by itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import Databases, WorldClient
+
+WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
+PERIOD = {"start": "2024-01-01T00:00:00Z", "duration": "PT1H", "unit": "MW"}
+
+
+@pytest.fixture
+def databases(postgres_databases: Databases) -> Databases:
+    """An embedded database cannot go away on its own."""
+    return postgres_databases
+
+
+def test_without_its_database_the_server_says_503_and_recovers(
+    world_client: Callable[..., WorldClient], databases: Databases
+) -> None:
+    client = world_client(WORLD)
+    message = {"connection": "Pole 1", "values": [1, 2, 3, 4], **PERIOD}
+    query = {"connection": "Pole 1", **PERIOD}
+    assert client.post("ann", "postMeterData", **message).json()["stored"] == 4
+    name = client.settings.database_url.partition("?")[0].rpartition("/")[2]
+    assert databases.server is not None
+    with psycopg.connect(databases.server, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        for _ in range(3):
+            for answer in (
+                client.post("ann", "postMeterData", **message),
+                client.get("ann", "getMeterData", **query),
+            ):
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) > 0
+                assert answer.json()["status"] == "SERVICE_UNAVAILABLE"
+        assert client.request("ann", "GET", "/api/gridlore/v1/sensors").status_code == 503
+        assert client.request("ann", "GET", "/api/v1_1/getConnection").status_code == 200
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert client.post("ann", "postMeterData", **message).json()["unchanged"] == 4
+    assert client.get("ann", "getMeterData", **query).json()["values"] == [1, 2, 3, 4]
