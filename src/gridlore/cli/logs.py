@@ -1,7 +1,7 @@
 """Log lines on standard error, for people or for machines, as LOG_LEVEL and LOG_FORMAT say.
 
 Layer: cli. Ours come from structlog, those of the server's libraries from the standard library; both look
-alike.
+alike. Tracebacks are without the values of variables, which may be secrets.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def configure_logging(settings: Settings) -> None:
 
 def _endings(log_format: str) -> list[Processor]:
     if log_format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_to_json)]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
 def _to_json(event: object, **_: object) -> str:

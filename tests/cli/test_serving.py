@@ -1,0 +1,152 @@
+"""The server as a process of its own, and the schema it asks for."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gridlore.bootstrap import connect_store
+from gridlore.config import PREFIX
+from tests.conftest import Databases
+
+GRIDLORE = Path(sys.executable).with_name("gridlore")
+
+Start = Callable[..., tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts ``gridlore serve`` on a free port; gives the process and the address it tells."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_server(*options: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen(
+            [GRIDLORE, "serve", "--port", "0", *options],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={name: text for name, text in os.environ.items() if not name.startswith(PREFIX)},
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        match = re.match(r"Gridlore serves (http://127\.0\.0\.1:[0-9]+) ", line)
+        assert match, line + process.stdout.read()
+        return process, match[1]
+
+    yield start_server
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_first_start_needs_no_set_up_and_tells_where_it_serves(start, folder, workers):
+    process, address = start("--workers", workers)
+    assert httpx.get(f"{address}/api/", timeout=30).json()["versions"] == ["v1_1"]
+    assert (folder / "gridlore.db").exists()
+    assert (folder / "gridlore.db.key").exists()
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert rest == "", "requests are not logged, and stopping is no event"
+
+
+def test_every_worker_has_the_settings_of_the_command_line(start):
+    _, address = start("--workers", "2", "--max-body-bytes", "1024", "--host-address", "grid.example.com")
+    for _ in range(8):
+        answer = httpx.post(f"{address}/api/requestAuthToken", content=b"x" * 2000, timeout=30)
+        assert answer.status_code == 413
+
+
+def test_a_port_that_is_taken_is_told_with_exit_code_2(run):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run("serve", "--port", port)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"got 127.0.0.1 and {port}: Address already in use." in result.stderr
+
+
+def test_an_address_of_another_machine_is_told(run):
+    result = run("serve", "--host", "192.0.2.1", "--port", "0")
+    assert result.exit_code == 2
+    assert "an address of this machine" in result.stderr
+
+
+def test_a_host_that_is_none_is_told(run):
+    result = run("serve", "--host", "no.such.host.invalid", "--port", "0")
+    assert result.exit_code == 2
+    assert "an address of this machine" in result.stderr
+
+
+@pytest.fixture
+def empty_postgres(postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A PostgreSQL database without a schema, as the settings' one."""
+    settings = postgres_databases.settings(postgres_databases.create())
+    for name, text in settings.as_environment().items():
+        monkeypatch.setenv(name, text)
+
+
+@pytest.mark.usefixtures("empty_postgres")
+@pytest.mark.parametrize(
+    "command", [("serve",), ("db", "check"), ("user", "list"), ("get", "/api/")], ids=" ".join
+)
+def test_an_old_schema_on_postgresql_is_refused_with_the_command_that_mends_it(run, command):
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "gridlore db upgrade" in result.stderr
+
+
+@pytest.mark.usefixtures("empty_postgres")
+def test_upgrading_mends_the_schema_once_and_for_all(run):
+    for _ in range(2):
+        upgraded = run("db", "upgrade")
+        assert upgraded.exit_code == 0
+        assert upgraded.stdout.startswith("The schema of postgresql://")
+    assert run("db", "check").exit_code == 0
+    assert run("user", "list").exit_code == 0
+
+
+def test_checking_an_embedded_database_that_nobody_has_used_tells_it_is_old(run):
+    result = run("db", "check")
+    assert result.exit_code == 1
+    assert "gridlore db upgrade" in result.stderr
+    assert run("db", "upgrade").exit_code == 0
+    assert run("db", "check").exit_code == 0
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(run, monkeypatch):
+    monkeypatch.setenv("GRIDLORE_DATABASE_URL", "postgresql://ann:s3cret@127.0.0.1:1/grid")
+    monkeypatch.setenv("GRIDLORE_SECRET_KEY", "0123456789abcdef")
+    result = run("user", "list")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: The database cannot be ")
+    assert "s3cret" not in result.stderr
+
+
+def test_a_file_that_is_no_database_is_told(run, folder):
+    (folder / "gridlore.db").write_bytes(b"this is no database, but long enough to be looked at as one" * 20)
+    result = run("user", "list")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+
+
+def test_settings_survive_a_change_of_directory_of_the_store(run, folder, world):
+    """The database's path is relative to where a command runs; the same folder, the same database."""
+    assert connect_store is not None
+    assert "ann@example.com" in run("user", "list").stdout
