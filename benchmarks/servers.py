@@ -79,6 +79,7 @@ class Server:
     log: Path
     requests: Requests = field(default_factory=lambda: Requests("nobody"))
     connections: Sequence[str] = ()
+    database: str = ""
 
     @property
     def memory(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,8 +38,6 @@ Run = Callable[..., Result]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no settings in the environment."""
-    import os
-
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)

@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gridlore.bootstrap import connect_store
 from gridlore.config import PREFIX
 from tests.conftest import Databases
 
@@ -137,16 +136,3 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(run, mon
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: The database cannot be ")
     assert "s3cret" not in result.stderr
-
-
-def test_a_file_that_is_no_database_is_told(run, folder):
-    (folder / "gridlore.db").write_bytes(b"this is no database, but long enough to be looked at as one" * 20)
-    result = run("user", "list")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ")
-
-
-def test_settings_survive_a_change_of_directory_of_the_store(run, folder, world):
-    """The database's path is relative to where a command runs; the same folder, the same database."""
-    assert connect_store is not None
-    assert "ann@example.com" in run("user", "list").stdout

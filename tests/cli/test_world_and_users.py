@@ -30,7 +30,7 @@ def test_apply_tells_all_problems_on_stderr_with_exit_code_2(run, world):
     lines = result.stderr.splitlines()
     assert lines[0] == "Error: 2 problems; nothing was changed."
     assert lines[1].startswith("world.toml:4: [[account]] 1 (Charge Co): roles has ")
-    assert lines[2].startswith("world.toml:16: [[sensor]] 1 (CS 1): resolution is ")
+    assert lines[2].startswith("world.toml:17: [[sensor]] 1 (CS 1): resolution is ")
 
 
 @pytest.mark.parametrize(

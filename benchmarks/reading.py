@@ -1,0 +1,176 @@
+"""Rows about reads: a year, a year among forecasts, a dashboard, and the latest value of everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+
+import msgspec
+
+from benchmarks.load import LoadError, Outcome
+from benchmarks.messages import (
+    DAY_SLOTS,
+    GET_PATH,
+    START,
+    YEAR_SLOTS,
+    Requests,
+    day_posts,
+    groups,
+    make_values,
+    period,
+)
+from benchmarks.posting import CLIENTS, post
+from benchmarks.rows import Row, Target
+from benchmarks.servers import Server
+from benchmarks.workbench import Workbench
+
+ENCODING = "msgspec encoding those floats"
+YEAR_TARGET = Target(3, at_least=False)
+HORIZON_TARGET = Target(3, at_least=False)
+
+DAYS = 400
+"""Days known of each connection that is read: a year can start on any of the first 35."""
+READ_CONNECTIONS = 4
+FORECAST_PATH, READ_FORECAST_PATH = "/api/v1_1/postPrognosis", "/api/v1_1/getPrognosis"
+FORECAST_HORIZONS = ("PT72H", "PT48H", "PT36H", "PT24H")
+"""How long before the end of its day each forecast was made: the last one as the day begins."""
+ASKED_HORIZON = "PT6H"
+"""The events of the morning must fall back to an older forecast; those of the rest of the day need not."""
+WEEK_SLOTS = 7 * DAY_SLOTS
+DASHBOARD_WEEKS = 8
+
+
+class _Values(msgspec.Struct):
+    values: list[float]
+
+
+def read_values(outcome: Outcome, slots: int) -> list[list[float]]:
+    """The values of each answer; raises LoadError unless there are so many, none of them null."""
+    try:
+        read = [msgspec.json.decode(answer, type=_Values).values for answer in outcome.answers]
+    except msgspec.ValidationError as error:
+        raise LoadError(f"An answer holds other things than numbers: {error}") from error
+    for values in read:
+        if len(values) != slots:
+            raise LoadError(f"An answer should hold {slots} values; got {len(values)}.")
+    return read
+
+
+def encode(series: Sequence[list[float]]) -> float:
+    """Median time that encoding one of these lists as JSON takes. [ms]"""
+    durations = []
+    for values in series:
+        start = time.perf_counter()
+        msgspec.json.encode(values)
+        durations.append(time.perf_counter() - start)
+    return median(durations) * 1000
+
+
+def window_reads(
+    requests: Requests, connections: Sequence[str], path: str, count: int, first: int, **more: str
+) -> list[bytes]:
+    """``count`` reads of a year, each of another connection or from another day than the one before."""
+    reads = []
+    for number in range(first, first + count):
+        day, connection = divmod(number, len(connections))
+        when = period(START + timedelta(days=day % (DAYS - 365)), YEAR_SLOTS)
+        reads.append(requests.get(path, connection=connections[connection], **when, **more))
+    return reads
+
+
+@dataclass
+class _YearReads:
+    """Reads of a year by one client: of measurements, and of forecasts of which there are four per event."""
+
+    server: Server
+    measured: Sequence[str]
+    forecast: Sequence[str]
+
+    def read_measured(self, count: int, first: int) -> Outcome:
+        """Years of measurements."""
+        return self._send(window_reads(self.server.requests, self.measured, GET_PATH, count, first))
+
+    def read_forecast(self, count: int, first: int) -> Outcome:
+        """Years of forecasts, as known at least six hours ahead."""
+        reads = window_reads(
+            self.server.requests, self.forecast, READ_FORECAST_PATH, count, first, horizon=ASKED_HORIZON
+        )
+        return self._send(reads)
+
+    def _send(self, reads: Sequence[bytes]) -> Outcome:
+        return self.server.send(reads, clients=1)
+
+
+def post_measured_days(server: Server, connections: Sequence[str], days: int) -> None:
+    """Post days of measurements of connections, all of them in each message."""
+    posts = day_posts(server.requests, connections, days, 0, each=len(connections))
+    post(server, posts, len(connections) * DAY_SLOTS, CLIENTS)
+
+
+def post_forecast_days(server: Server, connections: Sequence[str], days: int) -> None:
+    """Post four forecasts for each day, oldest first."""
+    values = iter(make_values(days * len(FORECAST_HORIZONS) * len(connections), DAY_SLOTS, seed=4))
+    posts = []
+    for day in range(days):
+        when = period(START + timedelta(days=day), DAY_SLOTS)
+        for horizon in FORECAST_HORIZONS:
+            content = groups(connections, [next(values) for _ in connections])
+            posts.append(server.requests.post({**content, **when, "horizon": horizon}, FORECAST_PATH))
+    post(server, posts, len(connections) * DAY_SLOTS, CLIENTS)
+
+
+def measure_years(bench: Workbench) -> Iterator[Row]:
+    """Reads of a year beside the encoder, and of a year among forecasts beside that."""
+    with bench.serve() as server:
+        measured, forecast = (
+            server.connections[:READ_CONNECTIONS],
+            server.connections[READ_CONNECTIONS : 2 * READ_CONNECTIONS],
+        )
+        bench.tell("posting what is to be read")
+        post_measured_days(server, measured, DAYS)
+        post_forecast_days(server, forecast, DAYS)
+        reads, count = _YearReads(server, measured, forecast), bench.extent.reads
+        for read in (reads.read_measured, reads.read_forecast):
+            encode(read_values(read(3, 0), YEAR_SLOTS))
+        yield _read_year(bench, reads, count)
+        plain, filtered = bench.take_turns(
+            "reading a year among forecasts",
+            lambda number: reads.read_forecast(count, number * count).percentile(50),
+            lambda number: reads.read_measured(count, number * count).percentile(50),
+        )
+        yield Row(
+            "get-year-horizon",
+            bench.store,
+            "ms",
+            plain,
+            filtered,
+            "GET of a year with one belief per event",
+            HORIZON_TARGET,
+            server.memory,
+            note="4 forecasts per event, known at least 6 h ahead",
+        )
+
+
+def _read_year(bench: Workbench, reads: _YearReads, count: int) -> Row:
+    last: list[list[float]] = []
+
+    def read(number: int) -> float:
+        outcome = reads.read_measured(count, number * count)
+        last[:] = read_values(outcome, YEAR_SLOTS)
+        return outcome.percentile(50)
+
+    measured, encoded = bench.take_turns("reading a year", read, lambda _: encode(last))
+    return Row(
+        "get-year",
+        bench.store,
+        "ms",
+        measured,
+        encoded,
+        ENCODING,
+        YEAR_TARGET,
+        reads.server.memory,
+        note="posted by days",
+    )
