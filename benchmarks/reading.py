@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from statistics import median
 
 import msgspec
@@ -16,7 +16,6 @@ from benchmarks.messages import (
     GET_PATH,
     START,
     YEAR_SLOTS,
-    Requests,
     day_posts,
     groups,
     make_values,
@@ -40,7 +39,10 @@ FORECAST_HORIZONS = ("PT72H", "PT48H", "PT36H", "PT24H")
 ASKED_HORIZON = "PT6H"
 """The events of the morning must fall back to an older forecast; those of the rest of the day need not."""
 WEEK_SLOTS = 7 * DAY_SLOTS
-DASHBOARD_WEEKS = 8
+DASHBOARD_DAYS = 21
+BURSTS = 3
+"""Dashboards opened in each round, one after the other, each a day further on."""
+SENSORS_PATH = "/api/gridlore/v1/sensors"
 
 
 class _Values(msgspec.Struct):
@@ -69,38 +71,35 @@ def encode(series: Sequence[list[float]]) -> float:
     return median(durations) * 1000
 
 
-def window_reads(
-    requests: Requests, connections: Sequence[str], path: str, count: int, first: int, **more: str
-) -> list[bytes]:
-    """``count`` reads of a year, each of another connection or from another day than the one before."""
-    reads = []
-    for number in range(first, first + count):
-        day, connection = divmod(number, len(connections))
-        when = period(START + timedelta(days=day % (DAYS - 365)), YEAR_SLOTS)
-        reads.append(requests.get(path, connection=connections[connection], **when, **more))
-    return reads
-
-
 @dataclass
-class _YearReads:
-    """Reads of a year by one client: of measurements, and of forecasts of which there are four per event."""
+class YearReads:
+    """Reads of a year by one client, each of another connection or from another day than the one before.
+
+    ``measured``: connections with one belief per event; ``forecast``: with four. Both are known for
+    ``DAYS`` days from ``start``.
+    """
 
     server: Server
     measured: Sequence[str]
     forecast: Sequence[str]
+    start: datetime = START
 
     def read_measured(self, count: int, first: int) -> Outcome:
-        """Years of measurements."""
-        return self._send(window_reads(self.server.requests, self.measured, GET_PATH, count, first))
+        """Years of measurements, from number ``first`` on."""
+        return self._send(self.measured, GET_PATH, count, first, {})
 
     def read_forecast(self, count: int, first: int) -> Outcome:
         """Years of forecasts, as known at least six hours ahead."""
-        reads = window_reads(
-            self.server.requests, self.forecast, READ_FORECAST_PATH, count, first, horizon=ASKED_HORIZON
-        )
-        return self._send(reads)
+        return self._send(self.forecast, READ_FORECAST_PATH, count, first, {"horizon": ASKED_HORIZON})
 
-    def _send(self, reads: Sequence[bytes]) -> Outcome:
+    def _send(
+        self, connections: Sequence[str], path: str, count: int, first: int, more: dict[str, str]
+    ) -> Outcome:
+        reads = []
+        for number in range(first, first + count):
+            day, connection = divmod(number, len(connections))
+            when = period(self.start + timedelta(days=day % (DAYS - 365)), YEAR_SLOTS)
+            reads.append(self.server.requests.get(path, connection=connections[connection], **when, **more))
         return self.server.send(reads, clients=1)
 
 
@@ -132,7 +131,7 @@ def measure_years(bench: Workbench) -> Iterator[Row]:
         bench.tell("posting what is to be read")
         post_measured_days(server, measured, DAYS)
         post_forecast_days(server, forecast, DAYS)
-        reads, count = _YearReads(server, measured, forecast), bench.extent.reads
+        reads, count = YearReads(server, measured, forecast), bench.extent.reads
         for read in (reads.read_measured, reads.read_forecast):
             encode(read_values(read(3, 0), YEAR_SLOTS))
         yield _read_year(bench, reads, count)
@@ -154,7 +153,83 @@ def measure_years(bench: Workbench) -> Iterator[Row]:
         )
 
 
-def _read_year(bench: Workbench, reads: _YearReads, count: int) -> Row:
+def measure_dashboard(bench: Workbench) -> Iterator[Row]:
+    """A week of each of many connections, all asked for at once."""
+    with bench.serve() as server:
+        connections = server.connections[: bench.extent.dashboard]
+        bench.tell("posting what is to be read")
+        post_measured_days(server, connections, DASHBOARD_DAYS)
+        last: list[list[float]] = []
+
+        def read(number: int) -> float:
+            outcomes = [
+                server.send(_week_reads(server, connections, number + burst), clients=len(connections))
+                for burst in range(BURSTS)
+            ]
+            last[:] = [values for outcome in outcomes for values in read_values(outcome, WEEK_SLOTS)]
+            return median(outcome.seconds for outcome in outcomes) * 1000
+
+        read(0)
+        measured, encoded = bench.take_turns(
+            "reading a dashboard", read, lambda _: encode(last) * len(connections)
+        )
+        yield Row(
+            "dashboard",
+            bench.store,
+            "ms",
+            measured,
+            encoded,
+            ENCODING,
+            memory=server.memory,
+            note=f"a week of {len(connections)} connections at once, until all are answered",
+        )
+
+
+def _week_reads(server: Server, connections: Sequence[str], first_day: int) -> list[bytes]:
+    when = period(START + timedelta(days=first_day), WEEK_SLOTS)
+    return [server.requests.get(GET_PATH, connection=name, **when) for name in connections]
+
+
+def measure_latest(bench: Workbench) -> Iterator[Row]:
+    """The most recent value of every connection."""
+    with bench.serve() as server:
+        post_measured_days(server, server.connections, 3)
+        asked = [server.requests.get_plain(SENSORS_PATH)] * bench.extent.listings
+        last: list[dict[str, object]] = []
+
+        def read(_: int) -> float:
+            outcome = server.send(asked, clients=1)
+            last[:] = msgspec.json.decode(outcome.answers[-1])["sensors"]
+            if [sensor for sensor in last if sensor["latest"] is None]:
+                raise LoadError("A connection that was posted to has no latest value.")
+            return outcome.percentile(50)
+
+        read(0)
+        measured, encoded = bench.take_turns(
+            "reading the latest values", read, lambda _: _encode_listing(last, bench.extent.listings)
+        )
+        yield Row(
+            "latest-values",
+            bench.store,
+            "ms",
+            measured,
+            encoded,
+            "msgspec encoding that listing",
+            memory=server.memory,
+            note=f"{len(server.connections):,} connections",
+        )
+
+
+def _encode_listing(listing: Sequence[dict[str, object]], times: int) -> float:
+    durations = []
+    for _ in range(times):
+        start = time.perf_counter()
+        msgspec.json.encode(listing)
+        durations.append(time.perf_counter() - start)
+    return median(durations) * 1000
+
+
+def _read_year(bench: Workbench, reads: YearReads, count: int) -> Row:
     last: list[list[float]] = []
 
     def read(number: int) -> float:

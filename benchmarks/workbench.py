@@ -20,8 +20,8 @@ T = TypeVar("T")
 class Workbench:
     """Where rows of one store are measured.
 
-    ``bare`` is the server with the empty handler; ``postgres`` the URI of a PostgreSQL server for the
-    baselines that need one, whatever store is measured; ``tell`` takes what is being done now.
+    ``bare`` is the server with the empty handler; ``postgres`` the URI of a PostgreSQL server, for the
+    baseline that needs one whatever store is measured; ``tell`` takes what is being done now.
     """
 
     extent: Extent
@@ -55,12 +55,16 @@ class Workbench:
                 self.databases.drop(name)
 
     def take_turns(
-        self, what: str, measure: Callable[[int], T], compare: Callable[[int], T]
+        self, what: str, measure: Callable[[int], T], compare: Callable[[int], T], *, times: int = 1
     ) -> tuple[Sequence[T], Sequence[T]]:
-        """What came of each round of ``measure`` and ``compare``, called by turns with the round's number."""
+        """What came of each round of ``measure`` and ``compare``, called by turns with the round's number.
+
+        ``times``: as many times the usual rounds, for rounds that are short.
+        """
         measured, compared = [], []
-        for number in range(self.extent.rounds):
-            self.tell(f"{what}, round {number + 1} of {self.extent.rounds}")
+        rounds = self.extent.rounds * times
+        for number in range(rounds):
+            self.tell(f"{what}, round {number + 1} of {rounds}")
             measured.append(measure(number))
             compared.append(compare(number))
         return measured, compared

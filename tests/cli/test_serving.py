@@ -52,6 +52,14 @@ def start(folder: Path) -> Iterator[Start]:
             process.stdout.close()
 
 
+def test_control_c_stops_the_server_without_a_word(start):
+    process, address = start()
+    assert httpx.get(f"{address}/api/", timeout=30).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[0] == ""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_first_start_needs_no_set_up_and_tells_where_it_serves(start, folder, workers):
     process, address = start("--workers", workers)

@@ -1,5 +1,6 @@
 """Who is let in: tokens, sessions, and those who may no longer."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -177,7 +178,10 @@ def test_a_session_needs_no_password_for_its_own_token(client: WorldClient) -> N
     assert status(client, str(body["auth_token"])) == 200
     assert request_token(client, email="ben@plug.example")[0] == 401
     assert "ann@plug.example" in client.http.get("/").text
-    assert client.http.post("/logout", follow_redirects=False).status_code == 303
+    assert client.http.post("/logout", follow_redirects=False).status_code == 403, "no token of this session"
+    (token,) = set(re.findall(r'name="form_token" value="([^"]+)"', client.http.get("/").text))
+    form = {"form_token": token}
+    assert client.http.post("/logout", data=form, follow_redirects=False).status_code == 303
     assert request_token(client, email="ann@plug.example")[0] == 400
 
 
@@ -188,6 +192,13 @@ def test_the_session_cookie_is_no_token_and_the_token_no_session(client: WorldCl
     client.http.cookies.clear()
     client.http.cookies["gridlore_session"] = client.token("ann")
     assert request_token(client, email="ann@plug.example")[0] == 400
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example", "//evil.example", "/\\\\evil.example", "evil"])
+def test_logging_in_leads_to_pages_of_ours_only(client: WorldClient, elsewhere: str) -> None:
+    form = {"email": "ann@plug.example", "password": "ann's password", "next": elsewhere}
+    answer = client.http.post("/login", data=form, follow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
 def test_a_wrong_log_in_is_told_and_starts_no_session(client: WorldClient) -> None:

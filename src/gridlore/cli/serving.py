@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 
 import click
 import uvicorn
@@ -116,6 +117,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         Multiprocess(config, sockets=[listener]).run()
         return
     server = uvicorn.Server(config)
-    server.run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # raised again once everything has been closed
+        server.run(sockets=[listener])
     if not server.started:
         sys.exit(FAILURE)

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from gridlore.domain.errors import AuthenticationError
 from gridlore.domain.sensors import User
@@ -39,6 +39,7 @@ class Accounts:
         self._hasher = PasswordHasher()
         self._tokens = URLSafeSerializer(secret_key, salt="gridlore-token")
         self._sessions = URLSafeSerializer(secret_key, salt="gridlore-session")
+        self._forms = Signer(secret_key, salt="gridlore-form")
         self._token_max_age = token_max_age
         self._claims_of_token = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._tokens, text))
         self._claims_of_session = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._sessions, text))
@@ -99,6 +100,10 @@ class Accounts:
         if len(session) > MAX_TOKEN_LENGTH:
             raise AuthenticationError
         return self._user(directory, self._claims_of_session(session), now_seconds)
+
+    def sign_form(self, session: str) -> str:
+        """What shows that a form was sent by a page of this session."""
+        return self._forms.get_signature(session).decode()
 
     def _user(self, directory: Directory, claims: Claims, now_seconds: float) -> User:
         user_id, token_key, issued_at = claims

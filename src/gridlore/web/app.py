@@ -17,7 +17,7 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template.config import TemplateConfig
 
 from gridlore.domain.errors import GridloreError
-from gridlore.web import api_gridlore, api_public, api_v1_1, pages
+from gridlore.web import api_gridlore, api_public, api_v1_1, ui
 from gridlore.web.answers import answer_bug, answer_error, answer_http_error
 from gridlore.web.platform import Platform
 
@@ -43,7 +43,7 @@ def build_app(platform: Platform) -> Litestar:
             api_public.list_versions,
             api_public.request_auth_token,
             api_public.get_openapi,
-            *pages.handlers(),  # type: ignore[list-item]
+            *ui.build_routers(platform),
         ],
         dependencies={"platform": Provide(provide, sync_to_thread=False)},
         exception_handlers={
@@ -53,7 +53,7 @@ def build_app(platform: Platform) -> Litestar:
         },
         request_max_body_size=platform.max_body_bytes,
         cors_config=_cors(platform),
-        template_config=TemplateConfig(directory=pages.TEMPLATES, engine=JinjaTemplateEngine),
+        template_config=TemplateConfig(directory=ui.TEMPLATES, engine=JinjaTemplateEngine),
         openapi_config=None,
         logging_config=None,
         lifespan=[lifespan],

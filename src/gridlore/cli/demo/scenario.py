@@ -215,9 +215,9 @@ class Year:
         heard = np.ones(count, dtype=np.bool_)
         corrected = self.slot(self._corrected_day())
         for length in [*self.rng.integers(2, 48, gaps), 192]:
-            first = int(self.rng.integers(0, count - length))
-            if abs(first - corrected) > 400:
-                heard[first : first + length] = False
+            first = int(self.rng.integers(0, count - length - 96))
+            heard[first : first + length] = False
+        heard[corrected : corrected + 96] = True
         return heard
 
     def _corrected_day(self) -> int:

@@ -1,0 +1,76 @@
+"""The first screen, logging in and out, and the interactive API page.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+from litestar import get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.response import Redirect, Template
+
+from gridlore.domain.errors import AuthenticationError, TooManyRequestsError
+from gridlore.web.answers import AnyRequest
+from gridlore.web.auth import SESSION_COOKIE, log_in
+from gridlore.web.platform import Platform
+from gridlore.web.ui.rendering import render
+from gridlore.web.ui.session import read_form
+
+
+@get("/")
+async def show_home(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
+    """Where to go from here."""
+    return render(platform, request, "home.html")
+
+
+@get("/login")
+async def show_login(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
+    """The log-in form."""
+    return render(platform, request, "login.html", email="", target=_target(request.query_params.get("next")))
+
+
+@post("/login", status_code=200)
+async def submit_login(request: AnyRequest, platform: NamedDependency[Platform]) -> Template | Redirect:
+    """Start a session, or say why not."""
+    form = await read_form(platform, request)
+    email, target = form.get("email", "")[:1000], _target(form.get("next"))
+    try:
+        user = await log_in(platform, request, email, form.get("password", "")[:1000])
+    except AuthenticationError:
+        problem, code = "No active user has this e-mail and password.", 401
+        return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
+    except TooManyRequestsError as error:
+        problem, code = error.message, 429
+        return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
+    session = Cookie(
+        key=SESSION_COOKIE,
+        value=platform.accounts.issue_session(user, platform.clock() / 1_000_000),
+        httponly=True,
+        samesite="lax",
+        secure=platform.session_cookie_secure,
+        max_age=platform.session_max_age,
+    )
+    return Redirect(target, status_code=303, cookies=[session])
+
+
+@post("/logout", status_code=303)
+async def submit_logout(request: AnyRequest, platform: NamedDependency[Platform]) -> Redirect:
+    """End the session."""
+    await read_form(platform, request)
+    return Redirect("/login", status_code=303, cookies=[Cookie(key=SESSION_COOKIE, value="", max_age=0)])
+
+
+@get("/docs")
+async def show_docs(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
+    """The interactive API page."""
+    return render(platform, request, "docs.html")
+
+
+def _target(path: str | None) -> str:
+    """Where to go after logging in: a page of ours, whatever was asked."""
+    ours = path is not None and path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if ours and path is not None and path.isprintable() else "/"
+
+
+HANDLERS = (show_home, show_login, submit_login, submit_logout, show_docs)
