@@ -44,9 +44,13 @@ def open_store(settings: Settings) -> Store:
         It is not, and the message says which command mends it.
     """
     store = connect_store(settings)
-    if is_embedded(settings):
-        store.upgrade_schema()
-    store.check_schema()
+    try:
+        if is_embedded(settings):
+            store.upgrade_schema()
+        store.check_schema()
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

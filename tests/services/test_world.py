@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gridlore.bootstrap import connect_store
 from gridlore.domain.beliefs import Block
@@ -392,3 +395,31 @@ def test_one_problem_beside_many_right_entries_changes_nothing(store, hashes):
     with pytest.raises(WorldError):
         apply(store, more, hashes)
     assert store.read_directory() == before
+
+
+KEY_LINES = [number for number, line in enumerate(SMALL.splitlines()) if "=" in line]
+ODD_VALUES = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x7f", min_codepoint=32), max_size=20),
+    st.sampled_from(
+        ["PT99999999999999H", "P1Y", "../UTC", "Europe", "ea1.2021-01.a:1", "fm0.1", "1:2", "é" * 201]
+    ),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(line=st.sampled_from(KEY_LINES), value=ODD_VALUES)
+def test_whatever_a_field_holds_the_world_is_applied_or_its_problems_are_told(sqlite_store, line, value):
+    lines = SMALL.splitlines()
+    key = lines[line].partition(" = ")[0]
+    written = json.dumps(value, ensure_ascii=False).replace("Infinity", "inf").replace("NaN", "nan")
+    lines[line] = f"{key} = {written}"
+    before = sqlite_store.read_directory()
+    try:
+        apply(sqlite_store, "\n".join(lines), Hashes())
+    except WorldError as error:
+        assert all(told.startswith("w.toml:") for told in error.message.splitlines())
+        assert sqlite_store.read_directory() == before

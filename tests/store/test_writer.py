@@ -138,7 +138,7 @@ def test_a_full_queue_refuses_and_what_was_taken_is_stored(store: Store) -> None
     taken = []
     with pytest.raises(OverloadError):
         for number in range(10_000):
-            taken.append(writer.submit(blocks([1.0] * 96, number * DAY)))
+            taken.append(writer.submit(blocks([1.0] * 96, number * DAY)))  # noqa: PERF401 - until it raises
     wait(taken)
     writer.close()
     assert {future.result() for future in taken} == {Receipt(96, 0)}

@@ -97,7 +97,7 @@ class CommandGroup(click.Group):
 
 def describe_error(error: GridloreError) -> str:
     """The error's message; one line for each problem when there are several."""
-    problems = error.message.splitlines()
+    problems = error.message.split("\n")
     if isinstance(error, WorldError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return "\n".join([f"{count}; nothing was changed.", *problems])

@@ -104,13 +104,25 @@ class Query:
                 own_source_id=own,
             )
             factor = 1 if resolution is None else resolution // sensor.resolution
-            readings.append(_coarser(Reading(name, sensor, grid, picture), factor))
+            readings.append(coarser(Reading(name, sensor, grid, picture), factor))
         return readings
 
     def read_heads(self, sensors: Sequence[Sensor]) -> dict[int, Head]:
         """What is known of sensors without reading blocks, by sensor id."""
         heads = self._store.read_heads([sensor.id for sensor in sensors])
         return {sensor.id: heads.get(sensor.id, Head(sensor.id)) for sensor in sensors}
+
+    def read_blocks(self, sensor: Sensor, grid: Grid, *, times: int = 1) -> Sequence[Block]:
+        """Every block that touches a sensor's events, to be overlaid ``times`` times.
+
+        Raises
+        ------
+        PeriodError
+            Together these are more slots than one request may read.
+        """
+        self._check_slots(grid.count * times)
+        (blocks,) = self._store.read_blocks([_window(sensor, grid)])
+        return blocks
 
     def read_history(
         self, directory: Directory, user: User, query: ReadQuery, *, limit: int, after: BeliefKey | None
@@ -175,7 +187,8 @@ def _check_resolution(sensors: Sequence[Sensor], resolution: int | None) -> None
             )
 
 
-def _coarser(reading: Reading, factor: int) -> Reading:
+def coarser(reading: Reading, factor: int) -> Reading:
+    """The reading at a resolution ``factor`` times coarser: means, and the newest belief time of each bin."""
     if factor == 1:
         return reading
     picture, grid = reading.picture, reading.grid

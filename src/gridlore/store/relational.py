@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from gridlore.domain.errors import StoreUnavailableError
+from gridlore.domain.errors import SchemaError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.store import migration, schema
@@ -63,6 +63,8 @@ def unavailable_on_failure() -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
         if isinstance(error, DBAPIError) and not _is_operational(error):
+            if "not a database" in str(error.orig):
+                raise SchemaError(f"This file is no database of Gridlore's: {error.orig}.") from error
             raise
         raise StoreUnavailableError(
             "The database cannot be reached, or is too busy, right now. Please send this again."

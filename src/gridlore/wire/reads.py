@@ -137,7 +137,7 @@ def read_data(query: QueryString, body: bytes) -> DataMessage:
     message = merge_fields(query, body)
     form = _read_choice(message, "format", FORMATS)
     kind = _read_choice(message, "kind", KINDS)
-    zone = _read_zone(message)
+    zone = read_zone(message)
     addresses = _read_addresses(message, "sensor")
     asked, period = _read_beliefs_query(message, addresses, kind)
     return DataMessage(asked, period.start_text, period.duration_text, form, zone)
@@ -251,7 +251,14 @@ def _read_cursor(message: Fields) -> str | None:
     return cursor or None
 
 
-def _read_zone(message: Fields) -> ZoneInfo | None:
+def read_zone(message: Fields) -> ZoneInfo | None:
+    """The time zone to show times in; None when the message names none.
+
+    Raises
+    ------
+    TimezoneError
+        There is no such time zone.
+    """
     name = message.get("timezone", ABSENT)
     if name is ABSENT:
         return None

@@ -109,7 +109,7 @@ def _title(fields: dict[str, Any]) -> str:
     for key in ("name", "email", "quantity"):
         title = " ".join(str(fields.get(key, "")).split())
         if title:
-            return f" ({title[:MAX_TITLE]})"
+            return f" ({_visible(title[:MAX_TITLE])})"
     return ""
 
 
@@ -143,11 +143,20 @@ def _find_places(text: str) -> list[_Found]:
 
 
 def shown(value: object) -> str:
-    """A value as it is written in TOML, cut when it is long."""
+    """A value as it is written in TOML, cut when it is long.
+
+    >>> shown("Roof\\n1"), shown(True), shown(0.5)
+    ('"Roof\\\\n1"', 'true', '0.5')
+    """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, str | list | dict):
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = _visible(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _visible(text: str) -> str:
+    """Text that stays in its line and does nothing to a terminal."""
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def suggest(got: str, known: Collection[str], form: str = "{}") -> str:
