@@ -10,17 +10,30 @@ from typing import TYPE_CHECKING
 from gridlore.config import Mode, Settings, load_settings
 from gridlore.domain.addresses import NamingAuthority
 from gridlore.services.accounts import Accounts
+from gridlore.services.administration import Administration
 from gridlore.services.directory import DirectoryCache
+from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.store.compaction import compact_sensor
 from gridlore.store.interface import Store
 from gridlore.store.postgres import PostgresStore
 from gridlore.store.sqlite import SQLiteStore
 from gridlore.store.writer import Writer
+from gridlore.wire.iso8601 import parse_resolution
 
 if TYPE_CHECKING:
     from litestar import Litestar
+
+__all__ = [
+    "compact_sensor",
+    "connect_store",
+    "create_app",
+    "is_embedded",
+    "open_accounts",
+    "open_store",
+]
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -68,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     store = open_store(settings)
     authority = NamingAuthority(settings.host_address, settings.host_month)
     directory = DirectoryCache(store, authority, max_age=settings.directory_max_age)
+    accounts = open_accounts(settings)
     writer = Writer(store, max_queue_bytes=settings.write_queue_bytes, replace=settings.mode is Mode.PLAY)
 
     def close() -> None:
@@ -78,9 +92,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
     return build_app(
         Platform(
             directory=directory,
-            accounts=open_accounts(settings),
+            accounts=accounts,
             ingest=Ingest(writer, max_values=settings.max_values_per_message),
             query=Query(store, max_slots=settings.max_slots_per_read),
+            freshness=FreshnessReader(store),
+            administration=Administration(store, directory, accounts, parse_resolution),
             throttle=LoginThrottle(settings.login_attempts),
             max_body_bytes=settings.max_body_bytes,
             max_values=settings.max_values_per_message,

@@ -10,6 +10,7 @@ import pytest
 from gridlore import __version__
 from gridlore.cli import main
 from gridlore.config import SETTINGS
+from tests.cli.conftest import WORLD
 
 
 def all_commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -22,7 +23,7 @@ def all_commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Itera
 
 def test_the_commands_are_those_of_the_design():
     assert {" ".join(path) for path in all_commands()} == {
-        "serve", "apply", "token", "demo", "get", "settings", "db upgrade", "db check",
+        "serve", "apply", "token", "demo", "get", "settings", "db upgrade", "db check", "db compact",
         "user list", "user set-password", "user deactivate", "user activate", "user logout",
     }  # fmt: skip
 
@@ -88,3 +89,11 @@ def test_an_unknown_variable_stops_every_command_with_the_nearest_name(run, monk
     result = run("settings")
     assert result.exit_code == 2
     assert result.stderr == "Error: GRIDLORE_PROT: there is no such setting. Did you mean GRIDLORE_PORT?\n"
+
+
+def test_compacting_an_empty_world_says_that_there_was_nothing_to_do(run, folder):
+    (folder / "world.toml").write_text(WORLD)
+    assert run("apply", "world.toml").exit_code == 0
+    result = run("db", "compact")
+    assert result.exit_code == 0
+    assert "0 blocks were looked at; 0 are left." in result.output

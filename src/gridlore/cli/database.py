@@ -6,9 +6,11 @@ Layer: cli.
 from __future__ import annotations
 
 import click
+from rich.progress import Progress
 
-from gridlore.bootstrap import connect_store
+from gridlore.bootstrap import compact_sensor, connect_store, open_store
 from gridlore.cli.invocation import Invocation
+from gridlore.cli.terminal import console
 from gridlore.config.table import mask_password
 
 
@@ -56,3 +58,30 @@ def check(invocation: Invocation) -> None:
     finally:
         store.close()
     click.echo(f"The schema of {mask_password(settings.database_url)} is the newest.")
+
+
+@db.command(short_help="Fold small blocks into long ones.")
+@click.pass_obj
+def compact(invocation: Invocation) -> None:
+    """Fold small blocks into long ones, where the server could not do so while it stored them: after
+    values of several senders have come in turns, or out of order.
+
+    No answer changes, servers may go on, and it can be stopped and started again at any time.
+
+    \b
+    Example:
+      gridlore db compact
+    """
+    store = open_store(invocation.settings())
+    try:
+        sensors = store.read_directory().sensors
+        before = after = 0
+        with Progress(console=console(stderr=True)) as progress:
+            task = progress.add_task("Compacting sensors", total=len(sensors))
+            for sensor in sensors:
+                for step in compact_sensor(store, sensor):
+                    before, after = before + step.before, after + step.after
+                progress.advance(task)
+    finally:
+        store.close()
+    click.echo(f"{before} blocks were looked at; {after} are left.")

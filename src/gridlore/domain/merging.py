@@ -77,6 +77,22 @@ def fold_blocks(blocks: Sequence[Block], tier: Tier) -> list[Fold]:
     return folds
 
 
+def compact_blocks(blocks: Sequence[Block]) -> list[Fold]:
+    """The folds worth making among all blocks of one sensor, whenever they came.
+
+    Rolling blocks of one source and horizon, however long, are folded up to the longest block; of the
+    others, which need a time for each value once folded, only those of fewer than 64 values.
+    """
+    rolling: dict[tuple[int, int], list[Block]] = {}
+    for block in blocks:
+        if block.belief_horizon is not None:
+            rolling.setdefault((block.source_id, block.belief_horizon), []).append(block)
+    folds = [fold for members in rolling.values() for fold in _fold_runs(members)]
+    folded = {id(part) for fold in folds for part in fold.parts}
+    left = [block for block in blocks if id(block) not in folded]
+    return folds + fold_blocks(left, TIERS[-1])
+
+
 def _fold_runs(blocks: Sequence[Block]) -> list[Fold]:
     folds = []
     for layer in split_into_layers(blocks):

@@ -1,0 +1,55 @@
+"""Fold what the writer could not: blocks of interleaved sources, and those that came out of order.
+
+Layer: store. Online and restartable: each step is a transaction of its own that holds one sensor, and what
+has been folded stays folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES
+from gridlore.domain.merging import compact_blocks
+from gridlore.domain.sensors import Sensor
+from gridlore.store.interface import Store, Window
+
+STEP = 16 * MAX_BLOCK_VALUES
+"""Events looked at in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionStep:
+    """What one transaction did: blocks before and after, of those that start in a stretch of events."""
+
+    before: int
+    after: int
+
+
+def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
+    """Fold the blocks of one sensor, a stretch of events at a time; no answer changes.
+
+    Raises
+    ------
+    StoreUnavailableError, StoreConflictError
+        The step that failed has changed nothing; start again at any time.
+    """
+    head = store.read_heads([sensor.id]).get(sensor.id)
+    if head is None or head.events_start is None or head.events_end is None:
+        return
+    stretch = STEP * sensor.resolution
+    for start in range(head.events_start, head.events_end, stretch):
+        yield _compact_stretch(store, Window(sensor.id, start, start + stretch, sensor.resolution))
+
+
+def _compact_stretch(store: Store, window: Window) -> CompactionStep:
+    with store.begin_write() as transaction:
+        transaction.lock_sensors([window.sensor_id])
+        (touching,) = transaction.read_blocks([window])
+        blocks = [block for block in touching if block.start >= window.start]
+        folds = compact_blocks(blocks)
+        if folds:
+            transaction.delete_blocks([part for fold in folds for part in fold.parts])
+            transaction.append_blocks([fold.merged for fold in folds])
+    parts = sum(len(fold.parts) for fold in folds)
+    return CompactionStep(len(blocks), len(blocks) - parts + len(folds))
