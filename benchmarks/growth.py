@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
+from benchmarks.load import Outcome
 from benchmarks.messages import DAY_SLOTS, YEAR_SLOTS, day_posts, single_posts, year_posts
 from benchmarks.posting import CLIENTS, DAYS, SINGLES, YEARS, PostKind, post
 from benchmarks.reading import DAYS as READ_DAYS
@@ -25,11 +27,12 @@ from benchmarks.workbench import Workbench
 from gridlore.bootstrap import open_store
 from gridlore.config import load_settings
 from gridlore.domain.beliefs import Block, make_blocks
+from gridlore.domain.commands import Receipt
 from gridlore.domain.timing import DAY, MINUTE, Grid, Timing, to_instant
 from gridlore.store.writer import Writer
 
 GROWTH_TARGET = Target(1.3, at_least=False)
-SMALL_BLOCKS = 1000
+SMALL_BLOCKS, FULL_BLOCKS = 1000, 1_000_000
 END = datetime(2025, 6, 2, tzinfo=UTC)
 """End of the history stored beforehand; what is posted comes after it."""
 RESOLUTION = 15 * MINUTE
@@ -41,19 +44,23 @@ BATCH_BLOCKS = 5000
 PENDING = 2
 """Batches in the writer's queue."""
 SHORT_ROUNDS = 3
-"""Rounds are short, so that the small database stays small, and as many times as many as usual."""
+"""Rounds are short, so that the small database stays small; there are so many times the usual number."""
 
 ROWS = (
-    *(f"grown-{name}" for name in ("get-year", "get-year-horizon", "single-posts", "day-posts", "year-posts")),
+    *(
+        f"grown-{name}"
+        for name in ("get-year", "get-year-horizon", "single-posts", "day-posts", "year-posts")
+    ),
     "grown-size",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Days of measurements of connections up to END, and weekly forecasts of the second connection.
+    """Days of measurements of connections up to END, and weekly forecasts of the second one.
 
-    ``days`` holds, for each connection (from the first on), how many days are known of it.
+    ``days``: how many days are known of each connection, from the first on. The first is read, and the
+    second among its forecasts; of both, large and small databases hold the same in the periods read.
     """
 
     days: Sequence[int]
@@ -64,14 +71,14 @@ class History:
         """A thousand blocks: what is read, and the rest spread over the other connections."""
         weeks = -(-READ_DAYS // 7)
         rest = SMALL_BLOCKS - READ_DAYS - weeks * len(FORECASTS_AHEAD)
-        others = connections - 1
+        others = connections - 2
         spread = [rest // others + (number < rest % others) for number in range(others)]
-        return cls([READ_DAYS, *spread], weeks)
+        return cls([READ_DAYS, 0, *spread], weeks)
 
     @classmethod
     def large(cls, connections: int, days: int) -> History:
         """The same of everything for many days."""
-        return cls([days] * connections, days // 7)
+        return cls([days, 0, *[days] * (connections - 2)], days // 7)
 
     @property
     def blocks(self) -> int:
@@ -87,7 +94,7 @@ class History:
         """The blocks, in order of arrival."""
         noise = np.random.default_rng(1)
         end = to_instant(END)
-        for ago in range(max(self.days), 0, -1):
+        for ago in range(max(*self.days, self.forecast_weeks * 7), 0, -1):
             start = end - ago * DAY
             if ago % 7 == 0 and ago // 7 <= self.forecast_weeks:
                 for ahead in FORECASTS_AHEAD:
@@ -102,6 +109,22 @@ class History:
                 yield from make_blocks(sensor_id, source_id, grid, values, timing, start + DAY)
 
 
+def _later(days: int) -> datetime:
+    return END + timedelta(days=days)
+
+
+def _make_singles(server: Server, count: int, first: int) -> list[bytes]:
+    return single_posts(server.requests, server.connections[:30], count, first, start=END)
+
+
+def _make_days(server: Server, count: int, first: int) -> list[bytes]:
+    return day_posts(server.requests, server.connections[:30], count, first, start=_later(300))
+
+
+def _make_years(server: Server, count: int, first: int) -> list[bytes]:
+    return year_posts(server.requests, server.connections[:30], count, first, start=_later(3650))
+
+
 def fill(environment: Mapping[str, str], history: History, tell: Callable[[str], None]) -> None:
     """Store a history in the database that an environment names."""
     settings = load_settings(environ=environment)
@@ -110,7 +133,7 @@ def fill(environment: Mapping[str, str], history: History, tell: Callable[[str],
     try:
         directory = store.read_directory()
         blocks = history.make([sensor.id for sensor in directory.sensors], directory.sources[0].id)
-        pending: deque[Future[object]] = deque()
+        pending: deque[Future[Receipt]] = deque()
         batch: list[Block] = []
         written = 0
         for block in blocks:
@@ -132,14 +155,117 @@ def fill(environment: Mapping[str, str], history: History, tell: Callable[[str],
 
 
 @dataclass(frozen=True, slots=True)
-class _Databases:
-    """Names of the two databases, and what they hold."""
+class _Pair:
+    """Servers of a large database and of a small one, with the same work to do."""
 
-    large: str
-    small: str
-    large_history: History
-    small_history: History
+    bench: Workbench
+    large: Server
+    small: Server
+    blocks: int
 
-    @property
-    def note(self) -> str:
-        return f"with {self.large_history.blocks:,} blocks stored"
+    def row(
+        self,
+        name: str,
+        figures: tuple[Sequence[float], Sequence[float]],
+        unit: str = "ms",
+        target: Target | None = GROWTH_TARGET,
+    ) -> Row:
+        """A row about figures of the large and of the small database."""
+        wanted = "" if self.blocks >= FULL_BLOCKS else f"; the full run stores {FULL_BLOCKS:,}"
+        return Row(
+            f"grown-{name}",
+            self.bench.store,
+            unit,
+            *figures,
+            f"{SMALL_BLOCKS:,} blocks stored at first",
+            target,
+            self.large.memory,
+            f"{self.blocks:,} blocks stored{wanted}",
+        )
+
+
+def measure_growth(bench: Workbench) -> Iterator[Row]:
+    """The same work with many and with few blocks stored, and what they take on disk.
+
+    All in one pair of databases: restarting servers for each row would take longer than the rows.
+    """
+    extent = bench.extent
+    few = History.small(extent.history_connections)
+    many = History.large(extent.history_connections, extent.history_days)
+    with (
+        _store(bench, many) as (large, large_size),
+        _store(bench, few) as (small, small_size),
+        bench.serve(large) as large_server,
+        bench.serve(small) as small_server,
+    ):
+        pair = _Pair(bench, large_server, small_server, many.blocks)
+        yield pair.row("size", ([large_size], [small_size]), "bytes per value", None)
+        yield from _measure_reads(pair)
+        yield from _measure_posts(pair)
+
+
+@contextmanager
+def _store(bench: Workbench, history: History) -> Iterator[tuple[str, float]]:
+    """A database that holds a history, and what it takes on disk. [bytes per value]"""
+    databases = bench.databases
+    name = databases.create()
+    try:
+        empty = databases.size(name)
+        fill(databases.environment(name), history, bench.tell)
+        bench.tell("settling the database")
+        databases.settle(name)
+        yield name, (databases.size(name) - empty) / history.values
+    finally:
+        databases.drop(name)
+
+
+def _measure_reads(pair: _Pair) -> Iterator[Row]:
+    count = max(2, pair.bench.extent.reads // 4)
+    start = END - timedelta(days=READ_DAYS)
+    large, small = (
+        YearReads(server, server.connections[:1], server.connections[1:2], start)
+        for server in (pair.large, pair.small)
+    )
+    for name, read in (("get-year", YearReads.read_measured), ("get-year-horizon", YearReads.read_forecast)):
+        for reads in (large, small):
+            read_values(read(reads, count, 0), YEAR_SLOTS)
+        figures = pair.bench.take_turns(
+            f"{name} among {pair.blocks:,} blocks",
+            partial(_read, large, read, count),
+            partial(_read, small, read, count),
+            times=SHORT_ROUNDS,
+        )
+        yield pair.row(name, figures)
+
+
+def _read(reads: YearReads, read: Callable[[YearReads, int, int], Outcome], count: int, number: int) -> float:
+    return read(reads, count, number * count).percentile(50)
+
+
+def _measure_posts(pair: _Pair) -> Iterator[Row]:
+    extent = pair.bench.extent
+    for kind, make, count in (
+        (SINGLES, _make_singles, extent.single_posts // 4),
+        (YEARS, _make_years, extent.year_posts // 8),
+        (DAYS, _make_days, extent.day_posts // 8),
+    ):
+        yield pair.row(kind.name, _measure_kind(pair, replace(kind, make=make), max(2, count)))
+
+
+def _measure_kind(pair: _Pair, kind: PostKind, count: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Time per post in each round. [ms]"""
+    warming = kind.make(pair.large, count, 0)
+    for server in (pair.large, pair.small):
+        post(server, warming, kind.values, CLIENTS)
+    rounds = pair.bench.extent.rounds * SHORT_ROUNDS
+    batches = [kind.make(pair.large, count, (number + 1) * count) for number in range(rounds)]
+
+    def measure(server: Server, number: int) -> float:
+        return 1000 / post(server, batches[number], kind.values, CLIENTS).rate
+
+    return pair.bench.take_turns(
+        f"{kind.name} among {pair.blocks:,} blocks",
+        lambda number: measure(pair.large, number),
+        lambda number: measure(pair.small, number),
+        times=SHORT_ROUNDS,
+    )

@@ -1,4 +1,4 @@
-"""What the figures were measured on: cores, processor, versions, and how fast the disk makes bytes durable."""
+"""What the figures were measured on: cores, processor, versions, and how fast the disk is at fsync."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 LIBRARIES = (
@@ -66,7 +66,9 @@ def _processor() -> str:
 
 def _file_system(folder: Path) -> str:
     """The kind of file system; "tmpfs" would make durable rows meaningless."""
-    mounted = {partition.mountpoint: partition.fstype for partition in psutil.disk_partitions(all=True)}
+    mounted = {
+        str(partition.mountpoint): str(partition.fstype) for partition in psutil.disk_partitions(all=True)
+    }
     for place in (folder.resolve(), *folder.resolve().parents):
         if str(place) in mounted:
             return mounted[str(place)]

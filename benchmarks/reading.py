@@ -1,4 +1,4 @@
-"""Rows about reads: a year, a year among forecasts, a dashboard, and the latest value of everything."""
+"""Rows about reads: a year, a year among forecasts, and a dashboard."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ WEEK_SLOTS = 7 * DAY_SLOTS
 DASHBOARD_DAYS = 21
 BURSTS = 3
 """Dashboards opened in each round, one after the other, each a day further on."""
-SENSORS_PATH = "/api/gridlore/v1/sensors"
 
 
 class _Values(msgspec.Struct):
@@ -188,45 +187,6 @@ def measure_dashboard(bench: Workbench) -> Iterator[Row]:
 def _week_reads(server: Server, connections: Sequence[str], first_day: int) -> list[bytes]:
     when = period(START + timedelta(days=first_day), WEEK_SLOTS)
     return [server.requests.get(GET_PATH, connection=name, **when) for name in connections]
-
-
-def measure_latest(bench: Workbench) -> Iterator[Row]:
-    """The most recent value of every connection."""
-    with bench.serve() as server:
-        post_measured_days(server, server.connections, 3)
-        asked = [server.requests.get_plain(SENSORS_PATH)] * bench.extent.listings
-        last: list[dict[str, object]] = []
-
-        def read(_: int) -> float:
-            outcome = server.send(asked, clients=1)
-            last[:] = msgspec.json.decode(outcome.answers[-1])["sensors"]
-            if [sensor for sensor in last if sensor["latest"] is None]:
-                raise LoadError("A connection that was posted to has no latest value.")
-            return outcome.percentile(50)
-
-        read(0)
-        measured, encoded = bench.take_turns(
-            "reading the latest values", read, lambda _: _encode_listing(last, bench.extent.listings)
-        )
-        yield Row(
-            "latest-values",
-            bench.store,
-            "ms",
-            measured,
-            encoded,
-            "msgspec encoding that listing",
-            memory=server.memory,
-            note=f"{len(server.connections):,} connections",
-        )
-
-
-def _encode_listing(listing: Sequence[dict[str, object]], times: int) -> float:
-    durations = []
-    for _ in range(times):
-        start = time.perf_counter()
-        msgspec.json.encode(listing)
-        durations.append(time.perf_counter() - start)
-    return median(durations) * 1000
 
 
 def _read_year(bench: Workbench, reads: YearReads, count: int) -> Row:

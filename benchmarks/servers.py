@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks.load import Outcome, send_load
 from benchmarks.messages import Requests
@@ -114,7 +114,9 @@ class Server:
 def serve(
     command: Sequence[str | Path], environment: Mapping[str, str], cores: Cores, log: Path
 ) -> Iterator[Server]:
-    """The server that a command starts, ended afterwards; it is told its port in GRIDLORE_PORT and BASELINE_PORT.
+    """The server that a command starts, ended afterwards.
+
+    It finds its port in the environment, as GRIDLORE_PORT and as BASELINE_PORT.
 
     Raises
     ------

@@ -26,6 +26,8 @@ from gridlore.wire.iso8601 import parse_resolution
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from gridlore.web.platform import Platform
+
 __all__ = [
     "compact_sensor",
     "connect_store",
@@ -75,10 +77,20 @@ def open_accounts(settings: Settings) -> Accounts:
 def create_app(settings: Settings | None = None) -> Litestar:
     """The ASGI application, ready to serve; without settings, with those of the environment."""
     from gridlore.web.app import build_app  # noqa: PLC0415 - half a second that no other command should pay
-    from gridlore.web.platform import Platform  # noqa: PLC0415
 
     settings = settings or load_settings()
-    store = open_store(settings)
+    platform = _build_platform(settings, open_store(settings))
+    try:
+        return build_app(platform)
+    except BaseException:
+        platform.close()
+        raise
+
+
+def _build_platform(settings: Settings, store: Store) -> Platform:
+    """The services on a store."""
+    from gridlore.web.platform import Platform  # noqa: PLC0415 - see create_app
+
     authority = NamingAuthority(settings.host_address, settings.host_month)
     directory = DirectoryCache(store, authority, max_age=settings.directory_max_age)
     accounts = open_accounts(settings)
@@ -89,20 +101,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
         writer.close()
         store.close()
 
-    return build_app(
-        Platform(
-            directory=directory,
-            accounts=accounts,
-            ingest=Ingest(writer, max_values=settings.max_values_per_message),
-            query=Query(store, max_slots=settings.max_slots_per_read),
-            freshness=FreshnessReader(store),
-            administration=Administration(store, directory, accounts, parse_resolution),
-            throttle=LoginThrottle(settings.login_attempts),
-            max_body_bytes=settings.max_body_bytes,
-            max_values=settings.max_values_per_message,
-            session_max_age=settings.security_token_max_age,
-            session_cookie_secure=settings.session_cookie_secure,
-            cors_origins=settings.cors_origins,
-            close=close,
-        )
+    return Platform(
+        directory=directory,
+        accounts=accounts,
+        ingest=Ingest(writer, max_values=settings.max_values_per_message),
+        query=Query(store, max_slots=settings.max_slots_per_read),
+        freshness=FreshnessReader(store),
+        administration=Administration(store, directory, accounts, parse_resolution),
+        throttle=LoginThrottle(settings.login_attempts),
+        max_body_bytes=settings.max_body_bytes,
+        max_values=settings.max_values_per_message,
+        session_max_age=settings.security_token_max_age,
+        session_cookie_secure=settings.session_cookie_secure,
+        cors_origins=settings.cors_origins,
+        close=close,
     )

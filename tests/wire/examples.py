@@ -20,7 +20,7 @@ from gridlore.wire.endpoints import (
     Endpoint,
 )
 
-UNITS = frozenset({*WEATHER_UNITS.values(), "%"})
+UNITS = WEATHER_UNITS | {"humidity": "%"}
 """Weather units of a server on which somebody registered humidity."""
 
 POSTS = {

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import click
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from gridlore.bootstrap import create_app, open_store
@@ -19,12 +20,28 @@ from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invoc
 from gridlore.cli.logs import configure_logging
 from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
+from gridlore.wire.responses import encode
 
 APPLICATION = "gridlore.cli.serving:create_served_app"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 GRACE = 30
 """How long requests may still take once the server has been told to stop. [s]"""
+
+
+class JSONErrorsProtocol(HttpToolsProtocol):
+    """Answers in JSON too when a request is no HTTP at all, and so never reaches the application."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what was wrong, and hang up."""
+        problem = f"{msg} Long lists belong in a JSON body, which GET requests may have as well."
+        body = encode({"status": "INVALID_MESSAGE", "message": problem, "result": "Rejected"})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 @click.command(short_help="Serve the API.")
@@ -103,7 +120,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         factory=True,
         workers=settings.workers,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=JSONErrorsProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -255,7 +255,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DIRECTORY_MAX_AGE",
-        "1.0",
+        "0.1",
         "seconds",
         "how long a process may go on with accounts, users and sensors (and tokens) as they were",
         _seconds,

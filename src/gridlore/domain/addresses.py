@@ -107,12 +107,25 @@ def parse_place(local: str) -> Place | None:
         return None
     latitude = _degrees("latitude", match["latitude"], 90)
     longitude = _degrees("longitude", match["longitude"], 180)
-    return Place(match["quantity"].replace("_", " "), latitude, longitude)
+    return Place(match["quantity"], latitude, longitude)
+
+
+def weather_quantity(text: str) -> str | None:
+    """What the weather sensor of an entity address measures, wherever it stands; None when it is none's.
+
+    >>> weather_quantity("ea1.2021-01.localhost:wind_speed:33.48:126.47")
+    'wind speed'
+    """
+    match = _PLACE.fullmatch(local_part(text) or "")
+    return match["quantity"].replace("_", " ") if match else None
 
 
 def _degrees(what: str, text: str, limit: int) -> float:
     if not _NUMBER.fullmatch(text) or abs(float(text)) > limit:
-        raise AddressError(f"A {what} is a number between -{limit} and {limit}; got {text!r}.")
+        raise AddressError(
+            f"A {what} is a number between -{limit} and {limit}; got {text[:40]!r}. A weather sensor's address "
+            "is written ea1.<yyyy-mm>.<reversed host>:<quantity>:<latitude>:<longitude>."
+        )
     return float(text) + 0.0
 
 

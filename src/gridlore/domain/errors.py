@@ -4,6 +4,10 @@ Layer: domain. An error says what was wrong, what was got and what would be righ
 HTTP: ``wire/responses.py`` holds the one table from error class to status word and code.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class GridloreError(Exception):
     """Base of every error a client or operator is told about."""
@@ -132,7 +136,14 @@ class SchemaError(GridloreError):
 
 
 class WorldError(GridloreError):
-    """A world file cannot be applied; nothing was changed."""
+    """A world file cannot be applied; nothing was changed.
+
+    ``problems`` has each problem as the number of the line or field it is about (0: of none) and a sentence.
+    """
+
+    def __init__(self, message: str, problems: Sequence[tuple[int, str]] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class SettingError(GridloreError):

@@ -3,7 +3,8 @@
 Layer: domain. Imports NumPy only. Folding changes no answer: the same beliefs, held at the same times.
 
 Tiered: blocks of fewer than 16 values are folded when the sensor's sequence passes a multiple of 16,
-blocks of fewer than 64 values when it passes a multiple of 256. So a value is rewritten at most twice.
+blocks of fewer than 64 values when it passes a multiple of 256. So a value is rewritten about twice, more
+often when forecasts of many horizons come in turns.
 """
 
 from __future__ import annotations

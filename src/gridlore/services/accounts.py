@@ -20,6 +20,9 @@ from gridlore.services.directory import Directory
 MAX_TOKEN_LENGTH = 1024
 CACHED_TOKENS = 8192
 
+INVITATION_MAX_AGE = 7 * 24 * 3600
+"""How long an invitation is good for. [s]"""
+
 Claims = tuple[int, str, int]
 """Who (user id), the ``token_key`` it was made with, and when. [s since epoch]"""
 
@@ -39,6 +42,7 @@ class Accounts:
         self._hasher = PasswordHasher()
         self._tokens = URLSafeSerializer(secret_key, salt="gridlore-token")
         self._sessions = URLSafeSerializer(secret_key, salt="gridlore-session")
+        self._invitations = URLSafeSerializer(secret_key, salt="gridlore-invitation")
         self._forms = Signer(secret_key, salt="gridlore-form")
         self._token_max_age = token_max_age
         self._claims_of_token = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._tokens, text))
@@ -93,26 +97,36 @@ class Accounts:
         """
         if len(token) > MAX_TOKEN_LENGTH:
             raise AuthenticationError
-        return self._user(directory, self._claims_of_token(token), now_seconds)
+        return self._user(directory, self._claims_of_token(token), now_seconds, self._token_max_age)
 
     def user_of_session(self, directory: Directory, session: str, now_seconds: float) -> User:
         """The user a session cookie was issued to; raises as ``user_of_token`` does."""
         if len(session) > MAX_TOKEN_LENGTH:
             raise AuthenticationError
-        return self._user(directory, self._claims_of_session(session), now_seconds)
+        return self._user(directory, self._claims_of_session(session), now_seconds, self._token_max_age)
+
+    def issue_invitation(self, user: User, now_seconds: float) -> str:
+        """What lets somebody set this user's password, once: a new password changes the ``token_key``."""
+        return str(self._invitations.dumps((user.id, user.token_key, int(now_seconds))))
+
+    def user_of_invitation(self, directory: Directory, invitation: str, now_seconds: float) -> User:
+        """The user an invitation was issued for; raises as ``user_of_token`` does."""
+        if len(invitation) > MAX_TOKEN_LENGTH:
+            raise AuthenticationError
+        return self._user(directory, _read(self._invitations, invitation), now_seconds, INVITATION_MAX_AGE)
 
     def sign_form(self, session: str) -> str:
         """What shows that a form was sent by a page of this session."""
         return self._forms.get_signature(session).decode()
 
-    def _user(self, directory: Directory, claims: Claims, now_seconds: float) -> User:
+    def _user(self, directory: Directory, claims: Claims, now_seconds: float, max_age: int) -> User:
         user_id, token_key, issued_at = claims
         user = directory.users.get(user_id)
         if (
             user is None
             or not user.active
             or user.token_key != token_key
-            or not issued_at <= now_seconds + 60 < issued_at + 60 + self._token_max_age
+            or not issued_at <= now_seconds + 60 < issued_at + 60 + max_age
         ):
             raise AuthenticationError
         return user

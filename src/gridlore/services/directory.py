@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import structlog
@@ -38,6 +39,9 @@ from gridlore.store.interface import DirectoryRecords, Store
 
 log = structlog.get_logger(__name__)
 
+MAX_SHOWN = 60
+"""Characters of a client's text that an error repeats."""
+
 NOT_FOUND = "One or more connections in your request were not found in your account."
 
 
@@ -65,10 +69,16 @@ class Directory:
                 self._by_account[owner.account_id].append(sensor)
 
     @cached_property
-    def weather_units(self) -> frozenset[str]:
-        """Every unit some weather quantity is given in."""
-        registered = {sensor.unit for sensor in self.sensors.values() if sensor.kind is SensorKind.WEATHER}
-        return frozenset({*WEATHER_UNITS.values(), *registered})
+    def weather_units(self) -> dict[str, str]:
+        """The unit that each weather quantity is given in."""
+        return WEATHER_UNITS | {
+            sensor.quantity: sensor.unit for sensor in self.sensors.values() if sensor.quantity
+        }
+
+    @cached_property
+    def quantities(self) -> frozenset[str]:
+        """What weather sensors measure here."""
+        return frozenset(sensor.quantity for sensor in self.sensors.values() if sensor.quantity)
 
     def account(self, user: User) -> Account:
         """The account a user belongs to."""
@@ -154,7 +164,13 @@ class Directory:
         if sensor_id is not None:
             return self._with_id(sensor_id, SensorKind.WEATHER)
         place = parse_place(local)
-        return None if place is None else self._by_place.get(place, [])
+        return None if place is None else self._by_place.get(self._known_quantity(place), [])
+
+    def _known_quantity(self, place: Place) -> Place:
+        """The place, its quantity with spaces for underscores unless it is registered with them."""
+        if place.quantity in self.quantities:
+            return place
+        return replace(place, quantity=place.quantity.replace("_", " "))
 
     def _with_id(self, sensor_id: int, kind: SensorKind) -> list[Sensor]:
         sensor = self.sensors.get(sensor_id)
@@ -165,33 +181,37 @@ class Directory:
         if len(allowed) > 1:
             addresses = ", ".join(self.address(sensor) for sensor in allowed[:5])
             raise ConnectionGroupError(
-                f"The name {text!r} is not unique: it stands for {addresses}. Use one of these addresses."
+                f"The name {_shortened(text)!r} is not unique: it stands for {addresses}. "
+                "Use one of these addresses."
             )
         if allowed:
             return allowed[0]
+        kind = kind or _kind_of_address(text)
         if kind is SensorKind.MARKET:
             names = ", ".join(sensor.name for sensor in self.accessible(user, SensorKind.MARKET)) or "none"
-            raise MarketError(f"No market is known at {text!r}. Known markets: {names}.")
+            raise MarketError(f"No market is known at {_shortened(text)!r}. Known markets: {names}.")
         if kind is SensorKind.WEATHER:
             raise WeatherSensorError(self._explain_place(text))
         raise ConnectionGroupError(NOT_FOUND)
 
     def _explain_addresses(self, kind: SensorKind | None, text: str) -> str:
         examples = {
-            SensorKind.CONNECTION: f"{self.authority.prefix}:<owner id>:<sensor id>",
-            SensorKind.MARKET: f"{self.authority.prefix}:<market name>",
-            SensorKind.WEATHER: f"{self.authority.prefix}:<quantity>:<latitude>:<longitude>",
+            SensorKind.CONNECTION: ("<owner id>:<sensor id>", "3:4"),
+            SensorKind.MARKET: ("<market name>", "epex_da"),
+            SensorKind.WEATHER: ("<quantity>:<latitude>:<longitude>", "temperature:33.4843866:126.477859"),
         }
-        example = examples[kind or SensorKind.CONNECTION]
+        form, example = examples[kind or SensorKind.CONNECTION]
         return (
-            f"{text!r} is neither an entity address nor a known name. An entity address of the EA1 scheme "
-            f"is written ea1.<yyyy-mm>.<reversed host>:<locally unique string>, such as {example}."
+            f"{_shortened(text)!r} is neither an entity address nor a known name. An entity address of the "
+            f"EA1 scheme is written ea1.<yyyy-mm>.<reversed host>:{form}, such as "
+            f"{self.authority.prefix}:{example}."
         )
 
     def _explain_place(self, text: str) -> str:
         place = parse_place(local_part(text) or "")
         if place is None:
-            return f"No weather sensor is known at {text!r}."
+            return f"No weather sensor is known at {_shortened(text)!r}."
+        place = self._known_quantity(place)
         same = [sensor for sensor in self.sensors.values() if sensor.quantity == place.quantity]
         if not same:
             known = sorted({str(sensor.quantity) for sensor in self.sensors.values() if sensor.quantity})
@@ -242,8 +262,21 @@ class Directory:
         }
 
 
+def _kind_of_address(text: str) -> SensorKind:
+    """The kind of sensor that an entity address has the form of."""
+    local = local_part(text) or ""
+    if connection_id(local) is not None:
+        return SensorKind.CONNECTION
+    return SensorKind.MARKET if parse_place(local) is None else SensorKind.WEATHER
+
+
 def _place(sensor: Sensor) -> Place:
     return Place(str(sensor.quantity), sensor.latitude or 0.0, sensor.longitude or 0.0)
+
+
+def _shortened(text: str) -> str:
+    """What an error repeats of a client's text."""
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 def _is_number(name: str | int) -> bool:

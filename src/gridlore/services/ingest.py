@@ -26,7 +26,7 @@ from gridlore.domain.timing import Grid, Timing, format_instant, format_span
 from gridlore.services.directory import Directory
 from gridlore.store.interface import BlockWriter
 
-MAX_RUNS = 50_000
+MAX_RUNS = 20_000
 """Runs of values (sensors, counted once per group) in one message at most."""
 
 
@@ -37,6 +37,11 @@ class _Run:
     address: str
     sensor: Sensor
     group: PostedGroup
+
+    @property
+    def label(self) -> str:
+        """What to call the sensor: its name, and the address that the client used."""
+        return self.address if self.address == self.sensor.name else f"{self.sensor.name} ({self.address})"
 
 
 class Ingest:
@@ -65,6 +70,40 @@ class Ingest:
         GridloreError
             What the contract answers; nothing is stored then.
         """
+        names: dict[int, str] = {}
+        return self._writer.submit(self._make_blocks(directory, user, command, now, names), names)
+
+    def post_all(
+        self, directory: Directory, user: User, commands: Sequence[PostCommand], now: int
+    ) -> Future[Receipt]:
+        """Queue the values of several commands as one batch: all of them are stored, or none.
+
+        Raises
+        ------
+        GridloreError
+            As ``post`` does; the limit of values holds for all commands together.
+        """
+        blocks: list[Block] = []
+        names: dict[int, str] = {}
+        total = 0
+        for command in commands:
+            made = self._make_blocks(directory, user, command, now, names)
+            total += sum(block.values.size for block in made)
+            if total > self._max_values:
+                raise ValuesLimitError(
+                    f"At most {self._max_values} values may be stored at once; these are more. "
+                    "Send them in parts."
+                )
+            blocks += made
+        return self._writer.submit(blocks, names)
+
+    def _make_blocks(
+        self, directory: Directory, user: User, command: PostCommand, now: int, names: dict[int, str]
+    ) -> list[Block]:
+        """A command's values as blocks, once everything has been checked that needs the directory.
+
+        ``names`` learns what the client calls each sensor.
+        """
         runs = self._find_runs(directory, user, command)
         _check_units(runs, command.unit)
         factors = self._check_resolutions(runs, command)
@@ -76,8 +115,9 @@ class Ingest:
         for run, factor in zip(runs, factors, strict=True):
             values = upsample(run.group.values, factor)
             grid = Grid(command.start, run.sensor.resolution, values.size)
+            names[run.sensor.id] = run.label
             blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
-        return self._writer.submit(blocks)
+        return blocks
 
     def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
         named = [(address, group) for group in command.groups for address in group.addresses]
@@ -148,11 +188,11 @@ def _check_signs(runs: Sequence[_Run]) -> None:
     for run in runs:
         if run.sensor.direction is Direction.CONSUMER and (run.group.values < 0).any():
             raise PowerTooSmallError(
-                f"{run.address} is registered as a consumer, so its values are zero or positive "
+                f"{run.label} is registered as a consumer, so its values are zero or positive "
                 f"(consumption); got {float(run.group.values.min())!r}."
             )
         if run.sensor.direction is Direction.PRODUCER and (run.group.values > 0).any():
             raise PowerTooBigError(
-                f"{run.address} is registered as a producer, so its values are zero or negative "
+                f"{run.label} is registered as a producer, so its values are zero or negative "
                 f"(production); got {float(run.group.values.max())!r}."
             )

@@ -1,7 +1,7 @@
 """How good each source's forecasts of a sensor were, by how long before the fact they were made.
 
-Layer: services. A forecast "24 hours ahead" is the newest one that was held at least 24 hours before the end of
-the event: what somebody could have worked with then.
+Layer: services. A forecast "24 hours ahead" is the newest one that was held at least 24 hours before the
+end of the event: what somebody could have worked with then.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Quality:
 def judge_forecasts(query: Query, directory: Directory, sensor: Sensor, start: int, end: int) -> Quality:
     """How far the forecasts about ``start <= t < end`` [µs since epoch] lay from what was measured.
 
-    Measured is what getMeterData would take of all sources: held after the fact, users first. A source without
-    any forecast made early enough for the shortest horizon is not listed.
+    Measured is what getMeterData would take of all sources: held after the fact, users first. A source
+    without any forecast made early enough for the shortest horizon is not listed.
 
     Raises
     ------

@@ -87,7 +87,7 @@ class Query:
         source_ids = self._find_sources(directory, user, query)
         sensors = directory.find_sensors(user, query.kind, query.addresses)
         resolution = None if query.resolution is None else query.resolution()
-        _check_resolution(sensors, resolution)
+        _check_resolution(query.addresses, sensors, resolution)
         grids = [sensor.grid(query.start, query.end) for sensor in sensors]
         self._check_slots(sum(grid.count for grid in grids))
         found = self._store.read_blocks(
@@ -175,15 +175,15 @@ def _from_sources(blocks: Sequence[Block], source_ids: set[int] | None) -> Seque
     return [block for block in blocks if block.source_id in source_ids]
 
 
-def _check_resolution(sensors: Sequence[Sensor], resolution: int | None) -> None:
+def _check_resolution(names: Sequence[str], sensors: Sequence[Sensor], resolution: int | None) -> None:
     if resolution is None:
         return
-    for sensor in sensors:
+    for name, sensor in zip(names, sensors, strict=True):
         if resolution % sensor.resolution:
             own = format_span(sensor.resolution)
             raise ResolutionError(
-                f"Data of {sensor.name} can be read at a resolution of {own} or a multiple hereof; "
-                f"got {format_span(resolution)}."
+                f"Only the following resolutions in the data are supported: {own} or a multiple hereof. "
+                f"Got {format_span(resolution)} for {name}."
             )
 
 

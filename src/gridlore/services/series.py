@@ -94,7 +94,7 @@ class Chart:
 
 
 def choose_resolution(resolution: int, span: int, points: int) -> int:
-    """The finest multiple of ``resolution`` that divides a day and fits ``span`` in ``points``; a day at most.
+    """The finest multiple of ``resolution`` that divides a day and fits ``span`` in ``points``, or a day.
 
     >>> from gridlore.domain.timing import HOUR, MINUTE
     >>> choose_resolution(15 * MINUTE, 365 * DAY, 1500) // HOUR
@@ -132,7 +132,7 @@ def draw_series(query: Query, directory: Directory, sensor: Sensor, asked: Serie
     frames = tuple(
         Frame(prior, tuple(_draw(by_source, fine, prior, asked.min_horizon))) for prior in asked.priors
     )
-    first, last = _span_of_beliefs(blocks)
+    first, last = _span_of_beliefs(blocks, fine)
     return Chart(sensor, fine, grid, frames, first, last)
 
 
@@ -161,20 +161,22 @@ def _draw(
                 yield Series(kind, source, picture)
 
 
-def _span_of_beliefs(blocks: Sequence[Block]) -> tuple[int | None, int | None]:
-    """When the earliest and the latest belief was held. [µs since epoch]"""
-    if not blocks:
-        return None, None
-    firsts, lasts = [], []
+def _span_of_beliefs(blocks: Sequence[Block], grid: Grid) -> tuple[int | None, int | None]:
+    """When the earliest and the latest belief about a grid's events was held. [µs since epoch]"""
+    spans = []
     for block in blocks:
+        first = max(0, (grid.start - block.start) // block.resolution)
+        last = min(block.values.size, (grid.end - block.start) // block.resolution)
+        if first >= last:
+            continue
         if block.belief_times is not None:
-            known = block.belief_times
-            firsts.append(int(known.min()))
-            lasts.append(int(known.max()))
+            known = block.belief_times[first:last]
+            spans.append((int(known.min()), int(known.max())))
         elif block.belief_horizon is not None:
-            firsts.append(block.start + block.resolution - block.belief_horizon)
-            lasts.append(block.end - block.belief_horizon)
-        else:
-            firsts.append(block.belief_time or 0)
-            lasts.append(block.belief_time or 0)
-    return min(firsts), max(lasts)
+            end = block.start - block.belief_horizon
+            spans.append((end + (first + 1) * block.resolution, end + last * block.resolution))
+        elif block.belief_time is not None:
+            spans.append((block.belief_time, block.belief_time))
+    if not spans:
+        return None, None
+    return min(first for first, _ in spans), max(last for _, last in spans)

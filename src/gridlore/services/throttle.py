@@ -13,7 +13,7 @@ from gridlore.domain.errors import TooManyRequestsError
 PERIOD = 60.0
 """How long a failure counts. [s]"""
 
-ADDRESS_FACTOR = 5
+ADDRESS_FACTOR = 20
 """An address (many users may share one) may fail this many times as often as one user from it."""
 
 MAX_KEYS = 100_000

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.heads import Head
@@ -86,6 +87,9 @@ class DirectoryTransaction(Protocol):
     def sensors_with_data(self) -> set[int]:
         """Ids of sensors about which anything is known."""
 
+    def record(self, entry: AuditEntry) -> AuditEntry:
+        """Keep an entry in the record of changes; the entry with its id."""
+
 
 class Store(Protocol):
     """A store of blocks, heads and the directory. Safe to use from several threads.
@@ -111,6 +115,9 @@ class Store(Protocol):
     def change_directory(self) -> AbstractContextManager[DirectoryTransaction]:
         """A transaction on the directory; leaving it raises the version."""
 
+    def read_audit(self, limit: int, before: int | None = None) -> list[AuditEntry]:
+        """The newest entries of the record of changes, newest first; ``before``: with lower ids only."""
+
     def upgrade_schema(self) -> None:
         """Bring the schema to the newest revision."""
 
@@ -124,8 +131,10 @@ class Store(Protocol):
 class BlockWriter(Protocol):
     """What takes the blocks of a message and stores them whole or not at all."""
 
-    def submit(self, blocks: Sequence[Block]) -> Future[Receipt]:
+    def submit(self, blocks: Sequence[Block], names: Mapping[int, str]) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
+
+        ``names`` says what the sender calls each sensor (by id), for error messages.
 
         Raises OverloadError when the queue is full; the future may hold ReplacementError or
         StoreUnavailableError.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -83,8 +83,8 @@ class Ledger:
                     shelves[block.sensor_id, block.source_id].add(block)
         return shelves
 
-    def enter(self, candidates: Sequence[Block]) -> Receipt:
-        """Take what is new of one batch.
+    def enter(self, candidates: Sequence[Block], names: Mapping[int, str]) -> Receipt:
+        """Take what is new of one batch; ``names`` says what its sender calls each sensor.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Ledger:
         stored = unchanged = 0
         try:
             for candidate in candidates:
-                news = self._judge(candidate, entered, removed)
+                news = self._judge(candidate, names, entered, removed)
                 count = candidate.values.size if news is candidate else int((~np.isnan(news.values)).sum())
                 stored += count
                 unchanged += candidate.values.size - count
@@ -111,7 +111,9 @@ class Ledger:
         self._replaced += removed
         return Receipt(stored, unchanged)
 
-    def _judge(self, candidate: Block, entered: list[Block], removed: list[Block]) -> Block:
+    def _judge(
+        self, candidate: Block, names: Mapping[int, str], entered: list[Block], removed: list[Block]
+    ) -> Block:
         """The candidate with holes where it is no news."""
         shelf = self._shelves[candidate.sensor_id, candidate.source_id]
         known = shelf.touching(candidate)
@@ -120,7 +122,8 @@ class Ledger:
         verdict = classify(candidate, known)
         if verdict.replaces.any():
             if not self._replace:
-                raise _replacement_error(candidate, verdict.held, int(np.argmax(verdict.replaces)))
+                name = names.get(candidate.sensor_id, f"sensor {candidate.sensor_id}")
+                raise _replacement_error(name, candidate, verdict.held, int(np.argmax(verdict.replaces)))
             for block in known:
                 self._punch(block, candidate, verdict.replaces, entered, removed)
         if not verdict.unchanged.any():
@@ -237,11 +240,13 @@ def _newest(old: Latest | None, new: Latest | None) -> Latest | None:
     return max((old, new), key=lambda latest: (latest.event_start, latest.belief_time, latest is new))
 
 
-def _replacement_error(block: Block, held: np.typing.NDArray[np.float64], index: int) -> ReplacementError:
+def _replacement_error(
+    name: str, block: Block, held: np.typing.NDArray[np.float64], index: int
+) -> ReplacementError:
     event = format_instant(block.start + index * block.resolution)
     known_at = format_instant(int(block.times()[index]))
     return ReplacementError(
-        f"This would rewrite history: for sensor {block.sensor_id} and the event at {event} you stated "
+        f"This would rewrite history: for {name} and the event at {event} you stated "
         f"{float(held[index])!r} as known at {known_at}, and now state {float(block.values[index])!r} with "
         "the same belief time. To correct a value, send it with a later belief time: a smaller `horizon` "
         "(for measurements a more negative one, such as -PT10M), or a later `prior`."

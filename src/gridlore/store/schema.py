@@ -97,6 +97,20 @@ sensor = Table(
     Column("longitude", Double),
 )
 
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="order of recording"),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("user_id", BigInteger, ForeignKey("app_user.id"), nullable=False, comment="who made the change"),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="account, user or sensor"),
+    Column("subject_id", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("before", Text, comment="JSON object of texts; NULL: it was not there"),
+    Column("after", Text, comment="JSON object of texts"),
+)
+
 sensor_head = Table(
     "sensor_head",
     metadata,

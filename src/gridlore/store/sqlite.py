@@ -38,13 +38,13 @@ _READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORD
 _READ_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
 """
-_APPEND = (
-    f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES ({', '.join('?' * len(BLOCK_COLUMNS))})"
-)
+_APPEND = f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES "
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = ? AND start = ? AND seq = ?"
-_SAVE_HEAD = (
-    f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES ({', '.join('?' * len(HEAD_COLUMNS))})"
-)
+_SAVE_HEADS = f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES "
+
+ROWS_AT_ONCE = 64
+"""Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
+them afterwards: a statement per row would make the writer queue for the interpreter at every row."""
 
 
 class SQLiteStore(RelationalStore):
@@ -110,13 +110,20 @@ class SQLiteWriteTransaction:
         return read_blocks(self._cursor, windows)
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
-        self._cursor.executemany(_APPEND, [_to_row(block) for block in blocks])
+        self._write_rows(_APPEND, [_to_row(block) for block in blocks])
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
         self._cursor.executemany(_DELETE, [(block.sensor_id, block.start, block.seq) for block in blocks])
 
     def save_heads(self, heads: Iterable[Head]) -> None:
-        self._cursor.executemany(_SAVE_HEAD, [head_to_row(head) for head in heads])
+        self._write_rows(_SAVE_HEADS, [head_to_row(head) for head in heads])
+
+    def _write_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            part = rows[first : first + ROWS_AT_ONCE]
+            places = f"({', '.join('?' * len(part[0]))})"
+            cells = [cell for row in part for cell in row]
+            self._cursor.execute(statement + ", ".join([places] * len(part)), cells)
 
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:

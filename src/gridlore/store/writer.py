@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import structlog
 
@@ -29,6 +30,8 @@ MAX_BATCHES = 512
 MAX_ATTEMPTS = 5
 """How often a transaction is tried again when the database chose it as a conflict's victim."""
 
+NO_NAMES: Mapping[int, str] = MappingProxyType({})
+
 BLOCK_OVERHEAD = 512
 """What a queued block costs beside its values. [bytes]"""
 
@@ -38,6 +41,7 @@ class Batch:
     """Candidate blocks of one message, in its order, and who waits for the receipt."""
 
     blocks: Sequence[Block]
+    names: Mapping[int, str]
     done: Future[Receipt] = field(default_factory=Future)
 
     @property
@@ -69,15 +73,17 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, blocks: Sequence[Block]) -> Future[Receipt]:
+    def submit(self, blocks: Sequence[Block], names: Mapping[int, str] = NO_NAMES) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
+
+        ``names`` says what the sender calls each sensor (by id), for error messages.
 
         Raises
         ------
         OverloadError
             The queue is full. (The future may hold ReplacementError or StoreUnavailableError.)
         """
-        batch = Batch(blocks)
+        batch = Batch(blocks, names)
         size = batch.size
         with self._wakeup:
             if self._closing:
@@ -148,6 +154,6 @@ class Writer:
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
     try:
-        return ledger.enter(batch.blocks)
+        return ledger.enter(batch.blocks, batch.names)
     except GridloreError as error:
         return error

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 AnyRequest = Request[Any, Any, Any]
 
 JSON = "application/json"
-CSV = "text/csv; charset=utf-8"
+CSV = "text/csv"
 
 MIN_COMPRESSED = 1024
 """Shorter bodies are not worth compressing. [bytes]"""
@@ -36,11 +36,22 @@ COMPRESSION_LEVEL = 1
 RESPONSE_TYPES = {endpoint.path: endpoint.response_type for endpoint in ENDPOINTS}
 
 
+def header(request: AnyRequest, name: bytes) -> str | None:
+    """A header's value, by its name in lower case; the first one of several.
+
+    Looks through the raw headers: most requests are asked for one or two of them.
+    """
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return None
+
+
 def wants_gzip(request: AnyRequest) -> bool:
     """Whether the client takes gzip."""
-    accepted = request.headers.get("accept-encoding", "")
+    accepted = header(request, b"accept-encoding") or ""
     return any(
-        part.split(";")[0].strip() in {"gzip", "*"} and "q=0" not in part.replace(" ", "").split(";")[1:]
+        part.split(";")[0].strip().lower() in {"gzip", "x-gzip", "*"} and "q=0" not in part.replace(" ", "").split(";")[1:]
         for part in accepted.split(",")
     )
 

@@ -88,7 +88,7 @@ async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> 
         message = read_data(query_fields(request), body)
         readings = platform.query.read(caller.directory, caller.user, message.query)
         if message.format == "csv":
-            table = _write_csv(caller.directory, readings, message.zone or UTC)
+            table = write_csv(caller.directory, readings, message.zone or UTC)
             return pack(table.encode(), {}, compress=wants_gzip(request)), CSV
         return pack(encode(_write_data(message, readings)), {}, compress=wants_gzip(request)), JSON
 
@@ -113,15 +113,26 @@ def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
     }
 
 
-def _write_csv(directory: Directory, readings: Sequence[Reading], zone: timezone | ZoneInfo) -> str:
-    """A row per event slot; value, belief time and source are empty where nothing is known."""
+def write_csv(
+    directory: Directory,
+    readings: Sequence[Reading],
+    zone: timezone | ZoneInfo,
+    *,
+    heading: str | None = None,
+) -> str:
+    """A row per event slot; value, belief time and source are empty where nothing is known.
+
+    The readings' names stand in a column of their own under ``heading``; without one, only when there are
+    several, under "sensor".
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    several = len(readings) > 1
-    writer.writerow([*(["sensor"] if several else []), "event_start", "value", "belief_time", "source"])
+    several = heading is not None or len(readings) > 1
+    names = [heading or "sensor"] if several else []
+    writer.writerow([*names, "event_start", "value", "belief_time", "source"])
     for reading in readings:
         picture = reading.picture
-        heading = [_harmless(reading.name)] if several else []
+        named = [_harmless(reading.name)] if several else []
         columns = zip(
             reading.grid.event_starts().tolist(),
             (picture.values + 0.0).tolist(),
@@ -130,7 +141,7 @@ def _write_csv(directory: Directory, readings: Sequence[Reading], zone: timezone
             strict=True,
         )
         for event_start, value, belief_time, source_id in columns:
-            row: list[object] = [*heading, format_instant(event_start, zone), "", "", ""]
+            row: list[object] = [*named, format_instant(event_start, zone), "", "", ""]
             if not np.isnan(value):
                 source = directory.sources.get(source_id)
                 row[-3:] = value, format_instant(belief_time, zone), _harmless(source.name if source else "")

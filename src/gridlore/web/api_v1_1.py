@@ -37,6 +37,9 @@ from gridlore.wire.listing import read_service_request
 from gridlore.wire.messages import read_get, read_post
 from gridlore.wire.responses import Series, acknowledge, encode, group_series, list_services, processed
 
+READING = (GET_METER_DATA, GET_PROGNOSIS)
+POSTING = (POST_METER_DATA, POST_PROGNOSIS, POST_PRICE_DATA, POST_WEATHER_DATA)
+
 SHORT_BODY = 64 * 1024
 """Longer bodies are read in a thread. [bytes]"""
 
@@ -65,7 +68,8 @@ def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
 async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
     """The service listing."""
     body = await read_body(request, platform.max_body_bytes)
-    return send(list_services(read_service_request(query_fields(request), body)))
+    answer = list_services(read_service_request(query_fields(request), body))
+    return send_bytes(*pack(encode(answer.body), {}, compress=wants_gzip(request)))
 
 
 @get(GET_CONNECTION.path)
@@ -81,9 +85,9 @@ async def get_connection(request: AnyRequest, platform: NamedDependency[Platform
     return send_bytes(*pack(encode(answer.body), {}, compress=wants_gzip(request)))
 
 
-def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
+def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @post(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+    async def handle(request: AnyRequest) -> ASGIResponse:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         now = platform.clock()
@@ -99,9 +103,9 @@ def _post_handler(endpoint: Endpoint) -> HTTPRouteHandler:
     return handle
 
 
-def _get_handler(endpoint: Endpoint) -> HTTPRouteHandler:
+def _get_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+    async def handle(request: AnyRequest) -> ASGIResponse:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))
@@ -124,9 +128,11 @@ def _answer(
     return pack(encode(answer.body), {}, compress=wants_gzip(request))
 
 
-HANDLERS = (
-    get_service,
-    get_connection,
-    *map(_get_handler, (GET_METER_DATA, GET_PROGNOSIS)),
-    *map(_post_handler, (POST_METER_DATA, POST_PROGNOSIS, POST_PRICE_DATA, POST_WEATHER_DATA)),
-)
+def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
+    """The handlers; those of data are bound to the platform, which saves looking it up for each request."""
+    return [
+        get_service,
+        get_connection,
+        *(_get_handler(platform, endpoint) for endpoint in READING),
+        *(_post_handler(platform, endpoint) for endpoint in POSTING),
+    ]

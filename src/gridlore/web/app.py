@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
@@ -20,6 +21,16 @@ from gridlore.domain.errors import GridloreError
 from gridlore.web import api_gridlore, api_public, api_v1_1, ui
 from gridlore.web.answers import answer_bug, answer_error, answer_http_error
 from gridlore.web.platform import Platform
+
+
+class Application(Litestar):
+    """Answers HEAD wherever there is GET, as HTTP expects; the server leaves out the body."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await super().__call__(scope, receive, send)
 
 
 def build_app(platform: Platform) -> Litestar:
@@ -36,9 +47,9 @@ def build_app(platform: Platform) -> Litestar:
     def provide() -> Platform:
         return platform
 
-    return Litestar(
+    return Application(
         [
-            *api_v1_1.HANDLERS,
+            *api_v1_1.build_handlers(platform),
             *api_gridlore.HANDLERS,
             api_public.list_versions,
             api_public.request_auth_token,
@@ -47,9 +58,9 @@ def build_app(platform: Platform) -> Litestar:
         ],
         dependencies={"platform": Provide(provide, sync_to_thread=False)},
         exception_handlers={
-            GridloreError: answer_error,
-            HTTPException: answer_http_error,
-            Exception: answer_bug,
+            GridloreError: ui.or_page(platform, answer_error),
+            HTTPException: ui.or_page(platform, answer_http_error),
+            Exception: ui.or_page(platform, answer_bug),
         },
         request_max_body_size=platform.max_body_bytes,
         cors_config=_cors(platform),

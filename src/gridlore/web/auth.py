@@ -11,7 +11,7 @@ from gridlore.domain.access import may_use_services
 from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
 from gridlore.services.directory import Directory
-from gridlore.web.answers import AnyRequest
+from gridlore.web.answers import AnyRequest, header
 from gridlore.web.platform import Platform
 
 SESSION_COOKIE = "gridlore_session"
@@ -35,7 +35,7 @@ def authenticate(platform: Platform, request: AnyRequest) -> Caller:
     AuthorizationError
         The user's account has none of the roles that may use services.
     """
-    scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
+    scheme, _, credentials = (header(request, b"authorization") or "").strip().partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else scheme
     if not token or (credentials and scheme.lower() != "bearer"):
         raise AuthenticationError

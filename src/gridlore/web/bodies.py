@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 
 from gridlore.domain.errors import BodyTooLargeError, MessageError
-from gridlore.web.answers import AnyRequest
+from gridlore.web.answers import AnyRequest, header
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -24,8 +24,8 @@ async def read_body(request: AnyRequest, limit: int) -> bytes:
         It is packed in another way than gzip, or badly.
     """
     body = await request.body()
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"identity", ""}:
+    encoding = (header(request, b"content-encoding") or "identity").strip().lower()
+    if encoding == "identity":
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")

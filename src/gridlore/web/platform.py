@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from gridlore.services.accounts import Accounts
+from gridlore.services.administration import Administration
 from gridlore.services.directory import DirectoryCache
+from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
@@ -40,6 +42,8 @@ class Platform:
     accounts: Accounts
     ingest: Ingest
     query: Query
+    freshness: FreshnessReader
+    administration: Administration
     throttle: LoginThrottle
     max_body_bytes: int
     max_values: int

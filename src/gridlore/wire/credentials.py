@@ -5,6 +5,7 @@ Layer: wire.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 
 import msgspec
@@ -32,7 +33,7 @@ def read_credentials(body: bytes) -> Credentials:
         It is no JSON object, has no e-mail, or something else than texts.
     """
     try:
-        message = msgspec.json.decode(body)
+        message = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageError(
             f"Please send a JSON object with 'email' and 'password'; got no JSON ({error})."

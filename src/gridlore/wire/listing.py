@@ -23,9 +23,9 @@ def read_service_request(query: Sequence[tuple[str, str]], body: bytes) -> list[
         ``access`` is neither a text nor a list of texts.
     """
     access = merge_fields(query, body).get("access", ABSENT)
-    if access is ABSENT or access == "":
+    if access is ABSENT or access is None:
         return []
-    roles = access if isinstance(access, list) else [access]
+    roles = [role for role in (access if isinstance(access, list) else [access]) if role != ""]
     for role in roles:
         if not isinstance(role, str):
             raise RoleError(shown(role))

@@ -6,8 +6,9 @@ type, unit, sensors, values, horizon, prior, start and duration, prior against t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
+from gridlore.domain.addresses import weather_quantity
 from gridlore.domain.commands import PostCommand, PostedGroup
 from gridlore.domain.errors import (
     HorizonError,
@@ -40,7 +41,7 @@ MEASURED_HORIZON = "Meter data must have a zero or negative horizon to indicate 
 
 
 def read_post(
-    endpoint: Endpoint, body: bytes, weather_units: Collection[str], *, max_values: int = MAX_VALUES
+    endpoint: Endpoint, body: bytes, weather_units: Mapping[str, str], *, max_values: int = MAX_VALUES
 ) -> PostCommand:
     """The command that a posted message gives.
 
@@ -50,7 +51,7 @@ def read_post(
         Where it was posted.
     body : bytes
         JSON, unpacked.
-    weather_units : collection of str
+    weather_units : mapping from str to str
         Units of all quantities this server knows, in the spelling we keep.
     max_values : int
         Values that one message may store. How many it would store is known only later; a message that
@@ -69,7 +70,7 @@ def read_post(
 
 
 def make_command(
-    endpoint: Endpoint, message: Fields, weather_units: Collection[str], reader: Reader
+    endpoint: Endpoint, message: Fields, weather_units: Mapping[str, str], reader: Reader
 ) -> PostCommand:
     """The command that decoded fields give; ``reader`` makes arrays of their values."""
     check_type(endpoint, message)
@@ -109,7 +110,7 @@ def check_type(endpoint: Endpoint, message: Fields) -> None:
         raise MessageTypeError(f"Request message should specify type {endpoint.request_type!r}.")
 
 
-def read_unit(kind: SensorKind, message: Fields, weather_units: Collection[str] = ()) -> str:
+def read_unit(kind: SensorKind, message: Fields, weather_units: Mapping[str, str] = WEATHER_UNITS) -> str:
     """The unit of a message, in the spelling we keep.
 
     Raises
@@ -128,11 +129,23 @@ def read_unit(kind: SensorKind, message: Fields, weather_units: Collection[str] 
                 return unit
             raise UnitError("Data for price should be given in EUR/MWh or KRW/kWh.")
         case SensorKind.WEATHER:
-            if isinstance(unit, str) and normalise_unit(unit) in weather_units:
+            if isinstance(unit, str) and normalise_unit(unit) in weather_units.values():
                 return normalise_unit(unit)
-            *most, last = sorted(weather_units or WEATHER_UNITS.values())
-            known = f"{', '.join(most)} or {last}" if most else last
-            raise UnitError(f"Data for weather should be given in {known}.")
+            raise UnitError(_explain_weather_unit(message, weather_units))
+
+
+def _explain_weather_unit(message: Fields, weather_units: Mapping[str, str]) -> str:
+    """Which unit would be right, for the quantity of the first sensor if its address can be read."""
+    groups = message.get("groups")
+    first = groups[0] if isinstance(groups, list) and groups and isinstance(groups[0], dict) else message
+    named = first.get("sensor", first.get("sensors"))
+    address = named[0] if isinstance(named, list) and named else named
+    quantity = weather_quantity(address) if isinstance(address, str) else None
+    if quantity is not None and quantity in weather_units:
+        return f"Data for {quantity} should be given in {weather_units[quantity]}."
+    *most, last = sorted(set(weather_units.values()))
+    known = f"{', '.join(most)} or {last}" if most else last
+    return f"Data for weather should be given in {known}."
 
 
 def _read_horizon(endpoint: Endpoint, message: Fields) -> Horizon | None:

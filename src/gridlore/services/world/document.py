@@ -30,17 +30,19 @@ class Problems:
     """What was found wrong with a file, to be told all at once."""
 
     file: str
-    _found: list[tuple[int, str]] = field(default_factory=list)
+    _found: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def add(self, text: str, line: int | None = None) -> None:
-        """Note a problem; ``line`` counts from 1, None where it is not known."""
+    def add(self, text: str, line: int | None = None, label: str = "") -> None:
+        """Note a problem; ``line`` counts from 1, None where it is not known; ``label`` names the entry."""
         place = self.file if line is None else f"{self.file}:{line}"
-        self._found.append((line or 0, f"{place}: {text}"))
+        self._found.append((line or 0, f"{place}: {label}: " if label else f"{place}: ", text))
 
     def raise_any(self) -> None:
         """Raise WorldError with all problems, in order of lines, unless there is none."""
         if self._found:
-            raise WorldError("\n".join(text for _, text in sorted(self._found, key=lambda found: found[0])))
+            found = sorted(self._found, key=lambda problem: problem[0])
+            message = "\n".join(f"{place}{text}" for _, place, text in found)
+            raise WorldError(message, [(line, text) for line, _, text in found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Place:
 
     def report(self, problems: Problems, text: str, key: str | None = None) -> None:
         """Note a problem of this entry, at the line of ``key`` when that is known."""
-        problems.add(f"{self.label}: {text}", dict(self.key_lines).get(key or "", self.line))
+        problems.add(text, dict(self.key_lines).get(key or "", self.line), self.label)
 
 
 @dataclass(frozen=True, slots=True)

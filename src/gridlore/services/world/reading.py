@@ -7,12 +7,12 @@ resolutions is passed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridlore.domain.sensors import ADMIN, ROLES, Direction, SensorKind
 from gridlore.domain.units import POWER_UNIT, WEATHER_UNITS, is_price_unit, normalise_unit
-from gridlore.services.world.document import Place, Problems, read_document, shown
+from gridlore.services.world.document import Place, Problems, RawEntry, read_document, shown
 from gridlore.services.world.fields import FieldReader
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -108,11 +108,20 @@ def parse_world(
         With a line for every problem: file, line, entry, what was got, what would be right.
     """
     problems = Problems(file)
-    raw = read_document(text, problems)
+    return read_entries(read_document(text, problems), problems, environ, parse_resolution)
+
+
+def read_entries(
+    raw: Mapping[str, Sequence[RawEntry]],
+    problems: Problems,
+    environ: Mapping[str, str],
+    parse_resolution: ResolutionParser,
+) -> World:
+    """What entries state, by table (each of TABLES); raises WorldError as ``parse_world`` does."""
     readers = {table: [FieldReader(entry, problems) for entry in raw[table]] for table in raw}
     sensors = (_read_sensor(reader, parse_resolution) for reader in readers["sensor"])
     world = World(
-        file,
+        problems.file,
         tuple(_read_account(reader) for reader in readers["account"]),
         tuple(_read_user(reader, environ) for reader in readers["user"]),
         tuple(sensor for sensor in sensors if sensor is not None),

@@ -11,23 +11,32 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect, Template
 
 from gridlore.domain.errors import AuthenticationError, TooManyRequestsError
+from gridlore.domain.sensors import User
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, log_in
 from gridlore.web.platform import Platform
+from gridlore.web.ui.overview import show_overview
 from gridlore.web.ui.rendering import render
-from gridlore.web.ui.session import read_form
+from gridlore.web.ui.session import read_form, require_caller, session_user
+
+NOTICES = {"password": "Your password is set. Log in with it."}
+"""What the log-in form says about what was done before, by the word that the address has for it."""
 
 
 @get("/")
 async def show_home(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
-    """Where to go from here."""
+    """The overview; for who is not logged in, what this is and where to go from here."""
+    if session_user(platform, request) is not None:
+        return await show_overview(platform, request, require_caller(platform, request))
     return render(platform, request, "home.html")
 
 
 @get("/login")
 async def show_login(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """The log-in form."""
-    return render(platform, request, "login.html", email="", target=_target(request.query_params.get("next")))
+    target = _target(request.query_params.get("next"))
+    notice = NOTICES.get(request.query_params.get("notice", ""))
+    return render(platform, request, "login.html", email="", target=target, notice=notice)
 
 
 @post("/login", status_code=200)
@@ -43,7 +52,12 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
     except TooManyRequestsError as error:
         problem, code = error.message, 429
         return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
-    session = Cookie(
+    return Redirect(target, status_code=303, cookies=[session_cookie(platform, user)])
+
+
+def session_cookie(platform: Platform, user: User) -> Cookie:
+    """What carries a session of this user that begins now."""
+    return Cookie(
         key=SESSION_COOKIE,
         value=platform.accounts.issue_session(user, platform.clock() / 1_000_000),
         httponly=True,
@@ -51,7 +65,6 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
         secure=platform.session_cookie_secure,
         max_age=platform.session_max_age,
     )
-    return Redirect(target, status_code=303, cookies=[session])
 
 
 @post("/logout", status_code=303)

@@ -51,6 +51,8 @@ BELIEFS_ERRORS = (
     *SENDER,
     *BODY,
     *SENSORS,
+    errors.MarketError,
+    errors.WeatherSensorError,
     *TIMES,
     errors.SourceError,
     errors.StoreUnavailableError,

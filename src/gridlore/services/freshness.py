@@ -1,0 +1,138 @@
+"""How fresh what is known of a sensor is: its newest value, how late it is, and the gaps of its last day.
+
+Layer: services. ``now`` is an argument. What counts is what was measured; of markets, whose prices are known
+before the fact, what is known; of sensors that were never measured, what was forecast up to now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridlore.domain.beliefs import Block
+from gridlore.domain.heads import Head
+from gridlore.domain.overlay import EVERYTHING, BeliefFilter, overlay
+from gridlore.domain.sensors import Sensor, SensorKind, User
+from gridlore.domain.timing import DAY, FloatArray, Grid
+from gridlore.services.directory import Directory
+from gridlore.store.interface import Store, Window
+
+TOLERANCE = 2
+"""Data is late when it ended more than this many times the resolution ago."""
+
+MAX_EVENTS = 1440
+"""The last day of a sensor with more events a day than this is shown from its last so many."""
+
+MEASURED = BeliefFilter(max_horizon=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Freshness:
+    """How fresh what is known of a sensor is.
+
+    ``day``: the last day of events that something is known about, up to the one that holds now; None when
+    there is none. ``values``: shape (day.count,), NaN is a gap. ``latest`` and ``latest_end``: the newest of
+    them and when its event ends. ``known_until``: end of the newest event that counts. ``late_by``: how long
+    ago that was when that is too long, else None. Instants [µs since epoch], spans [µs].
+    """
+
+    sensor: Sensor
+    is_forecast: bool
+    day: Grid | None
+    values: FloatArray
+    latest: float | None
+    latest_end: int | None
+    known_until: int | None
+    late_by: int | None
+
+    @property
+    def missing(self) -> int:
+        """Events of the last day that nothing is known about."""
+        return int(np.isnan(self.values).sum())
+
+
+def known_until(sensor: Sensor, head: Head) -> int | None:
+    """End of the newest event that counts for lateness; None when there is none. [µs since epoch]"""
+    if sensor.kind is SensorKind.MARKET:
+        return head.events_end
+    return None if head.measured is None else head.measured.event_start + sensor.resolution
+
+
+def late_by(sensor: Sensor, head: Head, now: int) -> int | None:
+    """How long ago the newest event that counts ended, None unless that is more than twice the resolution.
+
+    Sensors about which nothing that counts is known are not late: nobody knows when to expect something.
+    """
+    end = known_until(sensor, head)
+    if end is None or now - end <= TOLERANCE * sensor.resolution:
+        return None
+    return now - end
+
+
+def last_day(sensor: Sensor, head: Head, now: int) -> Grid | None:
+    """The last day of events that something is known about, up to the event that holds ``now``."""
+    if head.events_start is None or head.events_end is None:
+        return None
+    end = known_until(sensor, head) or head.events_end
+    this_event = sensor.grid(now, now + 1)
+    end = min(end, this_event.end)
+    start = max(end - DAY, end - MAX_EVENTS * sensor.resolution, head.events_start)
+    return sensor.grid(start, end) if start < end else None
+
+
+class FreshnessReader:
+    """Reads how fresh sensors are."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(
+        self,
+        directory: Directory,
+        user: User,
+        sensors: Sequence[Sensor],
+        heads: Mapping[int, Head],
+        now: int,
+    ) -> list[Freshness]:
+        """How fresh each sensor is, in the same order; the blocks of all are read at once."""
+        days = [last_day(sensor, heads[sensor.id], now) for sensor in sensors]
+        asked = [(sensor, day) for sensor, day in zip(sensors, days, strict=True) if day is not None]
+        windows = [Window(sensor.id, day.start, day.end, sensor.resolution) for sensor, day in asked]
+        found = self._store.read_blocks(windows) if windows else []
+        blocks_of = {sensor.id: blocks for (sensor, _), blocks in zip(asked, found, strict=True)}
+        return [
+            _describe(directory, user, sensor, heads[sensor.id], day, blocks_of.get(sensor.id, []), now)
+            for sensor, day in zip(sensors, days, strict=True)
+        ]
+
+
+def _describe(
+    directory: Directory,
+    user: User,
+    sensor: Sensor,
+    head: Head,
+    day: Grid | None,
+    blocks: Sequence[Block],
+    now: int,
+) -> Freshness:
+    until = known_until(sensor, head)
+    if day is None:
+        return Freshness(sensor, until is None, None, np.zeros(0), None, None, until, None)
+    measured = until is not None and sensor.kind is not SensorKind.MARKET
+    values = overlay(
+        blocks,
+        day,
+        MEASURED if measured else EVERYTHING,
+        sources=directory.sources,
+        own_source_id=directory.source_of(user).id,
+    ).values
+    known = np.flatnonzero(~np.isnan(values))
+    latest = latest_end = None
+    if known.size:
+        latest = float(values[known[-1]]) + 0.0
+        latest_end = day.start + (int(known[-1]) + 1) * day.resolution
+    return Freshness(
+        sensor, until is None, day, values, latest, latest_end, until, late_by(sensor, head, now)
+    )

@@ -1,0 +1,96 @@
+"""What went wrong, as a page for people who use a browser, and as JSON for everybody else.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from litestar.response import Redirect, Response, Template
+
+from gridlore.domain.errors import GridloreError
+from gridlore.web.answers import AnyRequest
+from gridlore.web.platform import Platform
+from gridlore.web.routes import API_PATH
+from gridlore.web.ui.rendering import render
+from gridlore.web.ui.session import LoginRequiredError, NoSuchPageError
+from gridlore.wire.responses import reject
+
+FOR_PROGRAMS = (API_PATH, "/schema", "/docs/assets", "/static")
+"""Below these paths everybody gets JSON."""
+
+TITLES = {
+    400: "That cannot be read",
+    401: "Please log in",
+    403: "You may not do that",
+    404: "There is no such page",
+    405: "That page takes no such request",
+    413: "That is too large",
+    429: "Too many attempts",
+    503: "Not possible right now",
+}
+OUR_MISTAKE = "Something went wrong"
+
+SENTENCES = {
+    403: "The form was sent from elsewhere, or by a page of an earlier session. Go back, reload the page and "
+    "try again.",
+    404: "The page does not exist, or is not for you. It may have moved, or the address has a typing error.",
+}
+"""What is told instead of a message that is meant for programs."""
+
+WORTH_TRYING_AGAIN = (429, 503)
+
+Problem = TypeVar("Problem", bound=Exception)
+
+
+def show_error(
+    platform: Platform, request: AnyRequest, code: int, message: str, headers: dict[str, str] | None = None
+) -> Template:
+    """The page that tells what went wrong."""
+    page = render(
+        platform,
+        request,
+        "error.html",
+        code=code,
+        number=code,
+        title=TITLES.get(code, OUR_MISTAKE),
+        problem=SENTENCES.get(code, message),
+        again=code in WORTH_TRYING_AGAIN and request.method == "GET",
+    )
+    page.headers.update(headers or {})
+    return page
+
+
+def show_refusal(platform: Platform, request: AnyRequest, error: GridloreError) -> Template | Redirect:
+    """What a page answers instead of itself: an error, or the way to the log-in form."""
+    if isinstance(error, LoginRequiredError):
+        return Redirect(f"/login?next={quote(str(request.scope['path']))}", status_code=303)
+    answer = reject(error)
+    code = 404 if isinstance(error, NoSuchPageError) else answer.code
+    return show_error(platform, request, code, error.message, dict(answer.headers))
+
+
+def or_page(
+    platform: Platform, answer: Callable[[AnyRequest, Problem], Response[bytes]]
+) -> Callable[[AnyRequest, Problem], Response[bytes] | Template]:
+    """Answers errors as ``answer`` does, and with a page what a browser asked for outside the API."""
+
+    def show(request: AnyRequest, error: Problem) -> Response[bytes] | Template:
+        answered = answer(request, error)
+        if not wants_page(request):
+            return answered
+        message = str(json.loads(answered.content)["message"])
+        return show_error(platform, request, answered.status_code or 500, message, dict(answered.headers))
+
+    return show
+
+
+def wants_page(request: AnyRequest) -> bool:
+    """Whether a person with a browser asked, and not for the API."""
+    path = str(request.scope["path"])
+    below = any(path == place or path.startswith(f"{place}/") for place in FOR_PROGRAMS)
+    return not below and "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,227 @@
+"""The overview: which sensors there are, what is newest about each, and which need looking at.
+
+Layer: web. Lateness is told of every sensor, since heads show it; blocks are read for one page of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import urlencode
+
+import numpy as np
+from litestar.response import Template
+
+from gridlore.domain.access import may_use_services
+from gridlore.domain.sensors import Sensor, SensorKind
+from gridlore.domain.timing import format_instant
+from gridlore.services.freshness import Freshness, late_by
+from gridlore.web.answers import AnyRequest
+from gridlore.web.auth import Caller
+from gridlore.web.platform import Platform
+from gridlore.web.ui.rendering import render
+from gridlore.web.ui.sparkline import Sparkline, draw_sparkline
+from gridlore.web.ui.wording import tell_day_and_time, tell_instant, tell_resolution, tell_span, tell_value
+
+PAGE = 50
+"""Sensors on a page."""
+
+MAX_SEARCH = 200
+"""Longest search text that counts. [characters]"""
+
+KIND_NAMES = {
+    SensorKind.CONNECTION: "Connections",
+    SensorKind.MARKET: "Markets",
+    SensorKind.WEATHER: "Weather",
+}
+KIND_ORDER = tuple(KIND_NAMES)
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of the sensors is asked for, as the address of the page says it."""
+
+    search: str = ""
+    kind: str = ""
+    state: str = ""
+    page: int = 1
+
+    @classmethod
+    def of(cls, request: AnyRequest) -> Choice:
+        """What this request asks for; what cannot be read is left out."""
+        asked = request.query_params
+        kind, state, page = asked.get("kind", ""), asked.get("state", ""), asked.get("page", "")
+        return cls(
+            search=" ".join(asked.get("q", "")[:MAX_SEARCH].split()),
+            kind=kind if kind in set(SensorKind) else "",
+            state="late" if state == "late" else "",
+            page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1,
+        )
+
+    def address(self, **changed: str | int) -> str:
+        """Where the same is shown, but for what is changed."""
+        fields = {"q": self.search, "kind": self.kind, "state": self.state, **changed}
+        query = urlencode({name: value for name, value in fields.items() if value not in {"", 1}})
+        return f"/?{query}" if query else "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is shown of one sensor."""
+
+    sensor: Sensor
+    note: str
+    resolution: str
+    value: str | None
+    instant: str
+    moment: str
+    age: str
+    until: str
+    sparkline: Sparkline | None
+    span: str
+    is_forecast: bool
+    late: str
+    missing: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One of the buttons that narrow the list."""
+
+    name: str
+    count: int
+    address: str
+    is_current: bool
+
+
+async def show_overview(platform: Platform, request: AnyRequest, caller: Caller) -> Template:
+    """The sensors the caller may see."""
+    choice = Choice.of(request)
+    if not may_use_services(caller.user, caller.directory.account(caller.user)):
+        return render(platform, request, "overview.html", choice=choice, without_role=True)
+    return await platform.in_thread(_show, platform, request, caller, choice)
+
+
+def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choice) -> Template:
+    now = platform.clock()
+    seen = caller.directory.accessible(caller.user)
+    found = search_sensors(caller, seen, choice.search)
+    heads = platform.query.read_heads(found)
+    late = {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None}
+    chosen = [
+        sensor
+        for sensor in found
+        if (not choice.kind or sensor.kind == choice.kind) and (not choice.state or sensor.id in late)
+    ]
+    last_page = max(1, -(-len(chosen) // PAGE))
+    page = min(choice.page, last_page)
+    shown = chosen[(page - 1) * PAGE : page * PAGE]
+    fresh = platform.freshness.read(caller.directory, caller.user, shown, heads, now)
+    rows = [_describe(caller, freshness, now) for freshness in fresh]
+    return render(
+        platform,
+        request,
+        "overview.html",
+        choice=choice,
+        total=len(seen),
+        matching=len(chosen),
+        filters=_filters(choice, found, late),
+        groups=[
+            (KIND_NAMES[kind], list(members)) for kind, members in groupby(rows, lambda row: row.sensor.kind)
+        ],
+        first=(page - 1) * PAGE + 1,
+        last=(page - 1) * PAGE + len(shown),
+        previous=choice.address(page=page - 1) if page > 1 else None,
+        following=choice.address(page=page + 1) if page < last_page else None,
+    )
+
+
+def search_sensors(caller: Caller, sensors: Sequence[Sensor], search: str) -> list[Sensor]:
+    """Sensors that every word of the search is found in, by kind and name."""
+    words = search.casefold().split()
+    found = (
+        [sensor for sensor in sensors if all(word in _searched(caller, sensor) for word in words)]
+        if words
+        else sensors
+    )
+    return sorted(found, key=_order)
+
+
+def _searched(caller: Caller, sensor: Sensor) -> str:
+    """The text that a search looks in."""
+    parts = [sensor.name, caller.directory.address(sensor), sensor.unit, sensor.kind, sensor.quantity or ""]
+    owner = caller.directory.owner(sensor)
+    if owner is not None:
+        parts += [owner.email, owner.name, caller.directory.account(owner).name]
+    return "\n".join(parts).casefold()
+
+
+def _order(sensor: Sensor) -> tuple[int, list[tuple[int, str]], int]:
+    """By kind, then name with numbers in it counted: CS 2 before CS 10."""
+    parts = [
+        (int(part[:18]), "") if part.isdecimal() else (-1, part)
+        for part in _DIGITS.split(sensor.name.casefold())
+        if part
+    ]
+    return KIND_ORDER.index(sensor.kind), parts, sensor.id
+
+
+def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Filter]:
+    filters = [
+        Filter("All", len(found), choice.address(kind="", state=""), not (choice.kind or choice.state))
+    ]
+    for kind, name in KIND_NAMES.items():
+        count = sum(sensor.kind is kind for sensor in found)
+        if count:
+            filters.append(
+                Filter(name, count, choice.address(kind=kind.value, state=""), choice.kind == kind.value)
+            )
+    if late or choice.state:
+        filters.append(Filter("Late", len(late), choice.address(kind="", state="late"), bool(choice.state)))
+    return filters
+
+
+def _describe(caller: Caller, freshness: Freshness, now: int) -> Row:
+    sensor, until = freshness.sensor, freshness.known_until
+    owner = caller.directory.owner(sensor)
+    note = caller.directory.address(sensor)
+    if owner is not None and caller.user.is_admin:
+        note = f"{caller.directory.account(owner).name} · {note}"
+    value, end, age = None, freshness.latest_end, ""
+    if freshness.latest is not None and end is not None:
+        value = tell_value(freshness.latest)
+        age = tell_span(now - end) if end <= now else "now"
+    day = freshness.day
+    return Row(
+        sensor=sensor,
+        note=note,
+        resolution=tell_resolution(sensor.resolution),
+        value=value,
+        instant="" if end is None else format_instant(end - sensor.resolution),
+        moment="" if end is None else tell_instant(end - sensor.resolution, sensor.timezone),
+        age=age,
+        until=tell_day_and_time(until, sensor.timezone, now) if until is not None and until > now else "",
+        sparkline=None if day is None else draw_sparkline(freshness.values),
+        span="" if day is None else _tell_span(freshness),
+        is_forecast=freshness.is_forecast,
+        late="" if freshness.late_by is None else tell_span(freshness.late_by),
+        missing=freshness.missing,
+        expected=freshness.values.size,
+    )
+
+
+def _tell_span(freshness: Freshness) -> str:
+    """What the drawing shows, for those who cannot see it."""
+    day, sensor = freshness.day, freshness.sensor
+    known = freshness.values[~np.isnan(freshness.values)]
+    if day is None or not known.size:
+        return "nothing known in the last day"
+    return (
+        f"{tell_instant(day.start, sensor.timezone)} to {tell_instant(day.end, sensor.timezone)}: "
+        f"{tell_value(float(known.min()))} to {tell_value(float(known.max()))} {sensor.unit}"
+    )
