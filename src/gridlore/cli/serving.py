@@ -5,6 +5,7 @@ Layer: cli.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -75,7 +76,11 @@ def create_served_app() -> object:
     """The application of a serving process, with the settings in its environment."""
     settings = load_settings()
     configure_logging(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    # What has been made so far stays for ever: the collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def open_listener(settings: Settings) -> socket.socket:

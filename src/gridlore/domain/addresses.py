@@ -123,8 +123,8 @@ def weather_quantity(text: str) -> str | None:
 def _degrees(what: str, text: str, limit: int) -> float:
     if not _NUMBER.fullmatch(text) or abs(float(text)) > limit:
         raise AddressError(
-            f"A {what} is a number between -{limit} and {limit}; got {text[:40]!r}. A weather sensor's address "
-            "is written ea1.<yyyy-mm>.<reversed host>:<quantity>:<latitude>:<longitude>."
+            f"A {what} is a number between -{limit} and {limit}; got {text[:40]!r}. A weather sensor's "
+            "address is written ea1.<yyyy-mm>.<reversed host>:<quantity>:<latitude>:<longitude>."
         )
     return float(text) + 0.0
 

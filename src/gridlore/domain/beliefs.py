@@ -28,9 +28,10 @@ MAX_HOLE = 16
 """Longest run of holes kept inside a block; a longer one costs more than a second block."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Block:
-    """A run of beliefs.
+    """A run of beliefs. Never changed once made; not declared frozen because that triples the time it takes
+    to make one, and reading a year makes hundreds.
 
     Parameters
     ----------

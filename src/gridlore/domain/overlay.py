@@ -12,7 +12,8 @@ All times are int64 microseconds since 1970-01-01T00:00Z (docs/glossary.md).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,8 @@ class BeliefFilter:
 
 EVERYTHING = BeliefFilter()
 
+_BY_START = attrgetter("start")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
@@ -118,13 +121,16 @@ def overlay(
         A block has another resolution, or its start falls between events.
     """
     by_source: dict[int, list[Block]] = {}
+    grid_start, grid_end, resolution = grid.start, grid.end, grid.resolution
     for block in blocks:
-        if block.resolution != grid.resolution or (block.start - grid.start) % grid.resolution:
+        start = block.start
+        if block.resolution != resolution or (start - grid_start) % resolution:
             raise GridError(
-                f"block {block.seq} of sensor {block.sensor_id} starts at {format_instant(block.start)}, "
+                f"block {block.seq} of sensor {block.sensor_id} starts at {format_instant(start)}, "
                 "which is no event of the sensor's grid"
             )
-        if block.start < grid.end and block.end > grid.start and not only.excludes(block):
+        inside = start < grid_end and (start >= grid_start or block.end > grid_start)
+        if inside and not only.excludes(block):
             by_source.setdefault(block.source_id, []).append(block)
 
     def rank(source_id: int) -> int:
@@ -133,15 +139,14 @@ def overlay(
     def tie_order(source_id: int) -> tuple[bool, int]:
         return (source_id != own_source_id, source_id)
 
+    ends = grid.event_ends()
     result: Picture | None = None
     for level in sorted({rank(source_id) for source_id in by_source}):
         best = Picture.empty(grid.count)
-        fresh = True
         peers = [source_id for source_id in by_source if rank(source_id) == level]
         for source_id in sorted(peers, key=tie_order):
             for layer in split_into_layers(by_source[source_id]):
-                _lay(layer, grid, only, best, fresh=fresh)
-                fresh = False
+                _lay(join_runs(layer), grid, ends, only, best)
         if result is None:
             result = best
         else:
@@ -159,11 +164,12 @@ def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
     """Blocks sorted by start into as few layers as first fit finds, none overlapping in its layer."""
     layers: list[list[Block]] = []
     ends: list[int] = []
-    for block in sorted(blocks, key=lambda block: block.start):
+    for block in sorted(blocks, key=_BY_START):
+        start = block.start
         for index, end in enumerate(ends):
-            if block.start >= end:
+            if start >= end:
                 layers[index].append(block)
-                ends[index] = block.end
+                ends[index] = start + block.values.size * block.resolution
                 break
         else:
             layers.append([block])
@@ -171,41 +177,79 @@ def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
     return layers
 
 
-def _lay(layer: list[Block], grid: Grid, only: BeliefFilter, best: Picture, *, fresh: bool) -> None:
+def join_runs(layer: list[Block]) -> list[Block]:
+    """The same beliefs, blocks that follow one another without a gap joined into one where they are all
+    rolling with one horizon, or all known at fixed times.
+
+    ``layer`` is of one source, sorted and disjoint.
+    """
+    joined: list[Block] = []
+    run: list[Block] = []
+    end = 0
+    for block in layer:
+        if run and (
+            block.start != end
+            or block.belief_times is not None
+            or run[0].belief_times is not None
+            or block.belief_horizon != run[0].belief_horizon
+        ):
+            joined.append(_join(run))
+            run = []
+        run.append(block)
+        end = block.start + block.values.size * block.resolution
+    joined.append(_join(run))
+    return joined
+
+
+def _join(run: list[Block]) -> Block:
+    first = run[0]
+    if len(run) == 1:
+        return first
+    values = np.concatenate([block.values for block in run])
+    if first.belief_horizon is not None:
+        return replace(first, values=values)
+    times = np.repeat(
+        np.array([block.belief_time for block in run], dtype=np.int64), [block.values.size for block in run]
+    )
+    return replace(first, values=values, belief_time=None, belief_times=times)
+
+
+def _lay(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilter, best: Picture) -> None:
     """Put the newer beliefs of a layer (of one source, sorted, disjoint) on ``best``, in place.
 
-    ``fresh``: ``best`` is still empty, so the layer is written straight into it.
+    ``ends``: end of each event of ``grid``.
     """
-    resolution, count = grid.resolution, grid.count
-    low = max(0, (layer[0].start - grid.start) // resolution)
-    high = min(count, (layer[-1].end - grid.start) // resolution)
+    low = max(0, (layer[0].start - grid.start) // grid.resolution)
+    high = min(grid.count, (layer[-1].end - grid.start) // grid.resolution)
     span = slice(low, high)
-    if fresh:
-        values, times = best.values[span], best.times[span]
+    if len(layer) == 1:
+        values, times = _spread(layer[0], grid, ends, low, high)
     else:
         values, times = np.full(high - low, np.nan), np.full(high - low, NEVER)
-    ends = np.arange(grid.start + (low + 1) * resolution, grid.start + high * resolution + 1, resolution)
-    for block in layer:
-        first = (block.start - grid.start) // resolution - low
-        skipped = max(0, -first)
-        here = slice(first + skipped, min(first + block.values.size, high - low))
-        length = here.stop - here.start
-        values[here] = block.values[skipped : skipped + length]
-        if block.belief_horizon is not None:
-            np.subtract(ends[here], block.belief_horizon, out=times[here])
-        elif block.belief_times is not None:
-            times[here] = block.belief_times[skipped : skipped + length]
-        elif block.belief_time is not None:
-            times[here] = block.belief_time
-    source_id = layer[0].source_id
-    passed = only.passes(times, ends, span)
-    known = ~np.isnan(values)
-    taken = known if passed is None else known & passed
-    if fresh:
-        left_out = ~taken
-        values[left_out], times[left_out] = np.nan, NEVER
+        for block in layer:
+            first = max(low, (block.start - grid.start) // grid.resolution)
+            last = min(high, (block.end - grid.start) // grid.resolution)
+            values[first - low : last - low], times[first - low : last - low] = _spread(
+                block, grid, ends, first, last
+            )
+    taken = times > best.times[span]
+    taken &= ~np.isnan(values)
+    passed = only.passes(times, ends[span], span)
+    if passed is not None:
+        taken &= passed
+    np.copyto(best.values[span], values, where=taken)
+    np.copyto(best.times[span], times, where=taken)
+    np.copyto(best.sources[span], layer[0].source_id, where=taken)
+
+
+def _spread(block: Block, grid: Grid, ends: IntArray, first: int, last: int) -> tuple[FloatArray, IntArray]:
+    """Values and belief times of a block about the events ``first`` up to ``last`` of the grid."""
+    skipped = first - (block.start - grid.start) // grid.resolution
+    part = slice(skipped, skipped + last - first)
+    if block.belief_times is not None:
+        times = block.belief_times[part]
+    elif block.belief_horizon is not None:
+        times = ends[first:last] - block.belief_horizon
     else:
-        taken &= times > best.times[span]
-        np.copyto(best.values[span], values, where=taken)
-        np.copyto(best.times[span], times, where=taken)
-    np.copyto(best.sources[span], source_id, where=taken)
+        times = np.full(last - first, block.belief_time, dtype=np.int64)
+    return block.values[part], times

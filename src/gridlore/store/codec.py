@@ -9,6 +9,8 @@ Source: PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_send and array_rec
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -30,9 +32,11 @@ def floats_to_blob(values: FloatArray) -> bytes:
     return values.astype("<f8", copy=False).tobytes()
 
 
-def floats_from_blob(blob: bytes) -> FloatArray:
-    """The array of shape (n,), read-only, that such bytes hold."""
-    return np.frombuffer(blob, "<f8")
+def floats_from_blobs(blobs: Sequence[bytes]) -> list[FloatArray]:
+    """The arrays, read-only, that each of some such bytes holds, made together."""
+    joined = np.frombuffer(b"".join(blobs), "<f8")
+    ends = list(accumulate([len(blob) // 8 for blob in blobs]))
+    return [joined[first:last] for first, last in pairwise((0, *ends))]
 
 
 def integers_to_blob(values: IntArray) -> bytes:
@@ -73,27 +77,30 @@ class IntArrayDumper(_ArrayDumper):
     element_oid = _INT8
 
 
-class FloatArrayLoader(Loader):
-    """float8[] to NumPy float64."""
+class ElementsLoader(Loader):
+    """An array's elements as they came; ``floats_from_elements`` makes arrays of many at once."""
 
     format = Format.BINARY
 
-    def load(self, data: Buffer) -> FloatArray:
-        return np.frombuffer(data, _FLOAT_ELEMENT, offset=_HEADER.size)["value"].astype(np.float64)
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data[_HEADER.size :])
 
 
-class IntArrayLoader(Loader):
-    """bigint[] to NumPy int64."""
+def floats_from_elements(elements: Sequence[bytes]) -> list[FloatArray]:
+    """The float64 array that each of some float8[] held, converted together."""
+    joined = np.frombuffer(b"".join(elements), _FLOAT_ELEMENT)["value"].astype(np.float64)
+    ends = list(accumulate([len(one) // _FLOAT_ELEMENT.itemsize for one in elements]))
+    return [joined[first:last] for first, last in pairwise((0, *ends))]
 
-    format = Format.BINARY
 
-    def load(self, data: Buffer) -> IntArray:
-        return np.frombuffer(data, _INT_ELEMENT, offset=_HEADER.size)["value"].astype(np.int64)
+def integers_from_elements(elements: bytes) -> IntArray:
+    """The int64 array that a bigint[] held."""
+    return np.frombuffer(elements, _INT_ELEMENT)["value"].astype(np.int64)
 
 
 def register_arrays(context: AdaptContext) -> None:
     """Teach a psycopg connection to COPY and receive NumPy arrays in binary."""
     context.adapters.register_dumper(None, FloatArrayDumper)
     context.adapters.register_dumper(None, IntArrayDumper)
-    context.adapters.register_loader(_FLOAT8_ARRAY, FloatArrayLoader)
-    context.adapters.register_loader(_INT8_ARRAY, IntArrayLoader)
+    context.adapters.register_loader(_FLOAT8_ARRAY, ElementsLoader)
+    context.adapters.register_loader(_INT8_ARRAY, ElementsLoader)

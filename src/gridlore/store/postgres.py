@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
-from gridlore.store.codec import register_arrays
+from gridlore.store.codec import floats_from_elements, integers_from_elements, register_arrays
 from gridlore.store.interface import StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -195,25 +195,22 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
             ),
         )
         rows = cursor.fetchall()
-    for number, *row in rows:
+    arrays = floats_from_elements([row[-1] for row in rows])
+    for row, values in zip(rows, arrays, strict=True):
+        number, sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
         window = windows[number]
-        block = _from_row(row, window.resolution)
-        if block.end > window.start:
+        block = Block(
+            sensor_id,
+            source_id,
+            start,
+            window.resolution,
+            values,
+            belief_time,
+            belief_horizon,
+            None if times is None else integers_from_elements(times),
+            recorded_at,
+            seq,
+        )
+        if start >= window.start or block.end > window.start:
             found[number].append(block)
     return found
-
-
-def _from_row(row: Sequence[Any], resolution: int) -> Block:
-    sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, belief_times, values = row
-    return Block(
-        sensor_id,
-        source_id,
-        start,
-        resolution,
-        values,
-        belief_time,
-        belief_horizon,
-        belief_times,
-        recorded_at,
-        seq,
-    )

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
-from gridlore.store.codec import floats_from_blob, floats_to_blob, integers_from_blob, integers_to_blob
+from gridlore.store.codec import floats_from_blobs, floats_to_blob, integers_from_blob, integers_to_blob
 from gridlore.store.interface import Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -31,7 +31,7 @@ BUSY_TIMEOUT = 5.0
 """How long a write waits for another process's. [s]"""
 
 _READ_BLOCKS = f"""
-    SELECT {", ".join(BLOCK_COLUMNS)} FROM belief_block
+    SELECT {", ".join(BLOCK_COLUMNS[1:])} FROM belief_block
     WHERE sensor_id = ? AND start > ? AND start < ? ORDER BY start
 """
 _READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORDER BY")
@@ -130,6 +130,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA mmap_size = 1073741824")
 
 
 def _begin(connection: Connection) -> None:
@@ -151,14 +152,32 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
     """The blocks that touch each window."""
     found = []
     for window in windows:
-        first = window.start - MAX_BLOCK_VALUES * window.resolution
+        start, resolution = window.start, window.resolution
+        first = start - MAX_BLOCK_VALUES * resolution
         parameters: tuple[int, ...] = (window.sensor_id, first, window.end)
         statement = _READ_BLOCKS
         if window.source_id is not None:
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
         rows = cursor.execute(statement, parameters).fetchall()
-        blocks = (_from_row(row, window.resolution) for row in rows)
-        found.append([block for block in blocks if block.end > window.start])
+        arrays = floats_from_blobs([row[-1] for row in rows])
+        blocks = []
+        for row, values in zip(rows, arrays, strict=True):
+            block_start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
+            block = Block(
+                window.sensor_id,
+                source_id,
+                block_start,
+                resolution,
+                values,
+                belief_time,
+                belief_horizon,
+                None if times is None else integers_from_blob(times),
+                recorded_at,
+                seq,
+            )
+            if block_start >= start or block.end > start:
+                blocks.append(block)
+        found.append(blocks)
     return found
 
 
@@ -178,21 +197,4 @@ def _to_row(block: Block) -> tuple[Any, ...]:
         block.belief_horizon,
         None if block.belief_times is None else integers_to_blob(block.belief_times),
         floats_to_blob(block.values),
-    )
-
-
-def _from_row(row: tuple[Any, ...], resolution: int) -> Block:
-    sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, belief_times, values = row
-    times = None if belief_times is None else integers_from_blob(belief_times)
-    return Block(
-        sensor_id,
-        source_id,
-        start,
-        resolution,
-        floats_from_blob(values),
-        belief_time,
-        belief_horizon,
-        times,
-        recorded_at,
-        seq,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gridlore.domain.timing import format_instant, format_span
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).with_name("two_houses.toml")
@@ -63,6 +64,16 @@ def series(client: WorldClient, **fields: Any) -> dict[tuple[str, str], list[flo
     assert answer.status_code == 200, answer.text
     (frame,) = answer.json()["frames"]
     return {(each["kind"], each["source"]["name"]): each["values"] for each in frame["series"]}
+
+
+def drawn_period(grid: dict[str, int]) -> dict[str, str]:
+    """The fields of an API call for just what is drawn, as the page writes them."""
+    end = grid["start"] + grid["count"] * grid["resolution"]
+    return {
+        "start": format_instant(grid["start"] * 1000),
+        "end": format_instant(end * 1000),
+        "resolution": format_span(grid["resolution"] * 1000),
+    }
 
 
 @pytest.mark.parametrize(

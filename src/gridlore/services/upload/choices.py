@@ -46,6 +46,11 @@ START, END = "start", "end"
 
 SPANS = {"minutes": MINUTE, "hours": HOUR, "days": DAY}
 
+SHEET_MATTERS = ("time_column", "value_column", "belief_column", "first_row", "order", "unit", "decimal")
+TIMES_MATTER = ("order",)
+VALUES_MATTER = ("unit", "decimal")
+"""Choices that mean nothing any more when another sheet or column is chosen."""
+
 _BELIEF_WORDS = ("belief", "known", "issued", "issue time", "created", "reference", "prior", "run")
 
 
@@ -75,6 +80,11 @@ class Choices:
     belief_time: str
     ahead: str
     ahead_unit: str
+
+    @property
+    def seen(self) -> str:
+        """What the suggestions were made for: to be given back as ``seen`` with the choices."""
+        return _join(self.sheet, self.delimiter, self.time_column, self.value_column)
 
     @property
     def clock(self) -> Clock:
@@ -139,12 +149,7 @@ def choose(document: Document, sensor: Sensor, given: Mapping[str, str]) -> tupl
     sheet = _number(given, "sheet", 0, 0, max(0, sheets - 1), "a sheet")
     delimiter = _one_of(given, "delimiter", document.find_delimiter(), ("", *DELIMITERS))
     table = document.table(sheet, delimiter or ",")
-    # Columns chosen for another sheet or another separator mean nothing any more.
-    seen = f"{sheet}/{delimiter}"
-    if given.get("seen", seen) != seen:
-        given = {
-            name: text for name, text in given.items() if not name.endswith("_column") and name != "first_row"
-        }
+    given = _forget(given, SHEET_MATTERS, sheet, delimiter)
     first, guessed_time = _find_data(table)
     first_row = _number(
         given, "first_row", table.numbers[first], 1, table.numbers[-1], "the first row of data"
@@ -153,9 +158,11 @@ def choose(document: Document, sensor: Sensor, given: Mapping[str, str]) -> tupl
     sample = range(start, min(len(table.rows), start + SAMPLED_ROWS))
     last = max(1, table.width) - 1
     time_column = _number(given, "time_column", guessed_time, 0, last, "the column of times")
+    given = _forget(given, TIMES_MATTER, sheet, delimiter, time_column)
     value_column = _number(
         given, "value_column", _find_values(table, sample, time_column), 0, last, "the column of values"
     )
+    given = _forget(given, VALUES_MATTER, sheet, delimiter, time_column, value_column)
     headings = list_headings(table, first_row)
     known = _one_of(given, "known", MEASURED_AT_END, KNOWN)
     belief_column = None
@@ -236,14 +243,15 @@ def _is_time(cell: Cell) -> bool:
 
 
 def _find_values(table: Table, sample: range, time_column: int) -> int:
-    """The column, other than that of times, that holds most numbers in these rows."""
+    """The column that holds most numbers in these rows; of equals one that varies, and follows the times."""
 
-    def count(column: int) -> int:
+    def weigh(column: int) -> tuple[int, bool, bool]:
         cells = [table.cell(row, column) for row in sample]
-        return sum(1 for cell in cells if _is_number(cell) and not _is_time(cell))
+        numbers = [cell for cell in cells if _is_number(cell) and not _is_time(cell)]
+        return len(numbers), len(set(numbers)) > 1, column > time_column
 
     columns = [column for column in range(table.width) if column != time_column]
-    return max(columns, key=count, default=time_column)
+    return max(columns, key=weigh, default=time_column)
 
 
 def _is_number(cell: Cell) -> bool:
@@ -272,6 +280,19 @@ def _find_zone(name: str) -> str:
             f"A time zone has a name of the IANA database, like Europe/Amsterdam; got {name[:60]!r}.",
         )
     return name
+
+
+def _join(*places: object) -> str:
+    return "/".join(map(str, places))
+
+
+def _forget(given: Mapping[str, str], fields: tuple[str, ...], *places: object) -> Mapping[str, str]:
+    """The choices without ``fields``, if these were suggested or made for another sheet or column."""
+    seen = given.get("seen")
+    here = _join(*places)
+    if seen is None or seen == here or seen.startswith(f"{here}/"):
+        return given
+    return {name: text for name, text in given.items() if name not in fields}
 
 
 def _one_of(given: Mapping[str, str], field: str, suggested: str, allowed: tuple[str, ...]) -> str:

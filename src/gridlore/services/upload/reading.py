@@ -182,6 +182,9 @@ def _take(judgement: _Judgement, into: IntArray, instants: Sequence[int | TimeEr
 def _find_resolution(judgement: _Judgement, choices: Choices, sensor: Sensor) -> int:
     """How long each value lasts: as far as most rows are apart. [µs]"""
     starts = np.unique(judgement.starts[judgement.sound()])
+    fitting = starts[(starts - sensor.grid_offset) % sensor.resolution == 0]
+    if fitting.size * 2 >= starts.size:  # a few rows beside the grid are these rows' problem
+        starts = fitting
     if starts.size < 2 or choices.same_length:
         return sensor.resolution
     apart, counts = np.unique(np.diff(starts), return_counts=True)

@@ -15,23 +15,26 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import repeat
 from typing import Any
 
 from gridlore.domain.errors import OverloadError
 from gridlore.services.upload.table import MIB, Cell, FileError, Table, TableBuilder
 
 MAX_UNPACKED = 200 * MIB
-MAX_MEMBER_STRINGS = 48 * MIB
+MAX_MEMBER_STRINGS = 32 * MIB
 """Texts of a workbook are read at once; sheets are read row by row."""
 MAX_MEMBERS = 2000
 MAX_SHEETS = 50
 
-MEMORY = 1024 * MIB
+MEMORY = 512 * MIB
 CPU_SECONDS = 40
 WALL_SECONDS = 60
 AT_ONCE = 2
@@ -40,6 +43,8 @@ PATIENCE = 20
 
 LAST_ROW = 1_048_576
 """Excel's."""
+
+_FORMULA = re.compile(rb"<(?:\w{1,40}:)?f[\s>/]")
 
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
@@ -164,14 +169,13 @@ def read_sheets(data: bytes) -> list[dict[str, Any]]:
         raise FileError(
             f"The workbook has {len(computed.worksheets)} sheets; at most {MAX_SHEETS} can be read."
         )
-    formulas: Any = None
+    uncomputed: Any = None
     sheets = []
     for position, sheet in enumerate(computed.worksheets):
-        table = _read_sheet(sheet)
-        if any(cell is None for row in table.rows for cell in row):
-            if formulas is None:
-                formulas = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
-            _name_formulas(table, formulas.worksheets[position])
+        has_formulas = _has_formulas(sheet)
+        if has_formulas and uncomputed is None:
+            uncomputed = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
+        table = _read_sheet(sheet, uncomputed.worksheets[position] if has_formulas else None)
         if table.rows:
             rows = [[encode_cell(cell) for cell in row] for row in table.rows]
             sheets.append({"name": str(sheet.title)[:100], "numbers": table.numbers, "rows": rows})
@@ -180,31 +184,38 @@ def read_sheets(data: bytes) -> list[dict[str, Any]]:
     return sheets
 
 
-def _read_sheet(sheet: Any) -> Table:
+def _has_formulas(sheet: Any) -> bool:
+    """Whether any cell has a formula, by a quick look at the bytes."""
+    with sheet._get_source() as source:
+        end = b""
+        while part := source.read(MIB):
+            if _FORMULA.search(end + part):
+                return True
+            end = part[-50:]
+    return False
+
+
+def _read_sheet(sheet: Any, formulas: Any | None) -> Table:
+    """The sheet's values; where it has none for a formula (nothing ever computed it), the formula's text."""
     builder = TableBuilder()
-    sheet.reset_dimensions()  # what a sheet says of its size need not be so
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+    texts: Iterator[tuple[object, ...]] = repeat(()) if formulas is None else _walk(formulas)
+    for number, (cells, text) in enumerate(zip(_walk(sheet), texts, strict=False), 1):
         if number > LAST_ROW:
             raise FileError(f"A sheet has at most {LAST_ROW:,} rows; this one has more.")
-        if cells:
-            builder.add(number, [_simplify(cell) for cell in cells])
+        builder.add(number, [_simplify(cell) for cell in map(_either, cells, text or cells)])
     return builder.build()
 
 
-def _name_formulas(table: Table, sheet: Any) -> None:
-    """Put the text of a formula where a workbook holds no result of it (Excel has never computed it)."""
-    sheet.reset_dimensions()
-    position = 0
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        if position >= len(table.numbers):
-            return
-        if number != table.numbers[position]:
-            continue
-        row = table.rows[position]
-        for column, cell in enumerate(row):
-            if cell is None and column < len(cells) and str(cells[column]).startswith("="):
-                row[column] = str(cells[column])[:100]
-        position += 1
+def _walk(sheet: Any) -> Iterator[tuple[object, ...]]:
+    sheet.reset_dimensions()  # what a sheet says of its size need not be so
+    rows: Iterator[tuple[object, ...]] = sheet.iter_rows(values_only=True)
+    return rows
+
+
+def _either(value: object, formula: object) -> object:
+    """A cell's value, or the formula that has none."""
+    text = str(getattr(formula, "text", formula))
+    return text[:100] if value is None and text.startswith("=") else value
 
 
 def _simplify(cell: object) -> Cell:
