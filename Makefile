@@ -49,7 +49,9 @@ $(DEMO)/complete: | $(RUNTIME)
 	@$(BIN)/gridlore --database-url sqlite:///$(DEMO)/gridlore.db demo --no-guide
 	@touch $@
 
-test: $(DEVELOPMENT) ## run all tests; ARGS="-k world -x" goes to pytest
+include make/browser.mk
+
+test: $(DEVELOPMENT) browser ## run all tests; ARGS="-k world -x" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEVELOPMENT) ## lint, format, types, architecture
@@ -63,7 +65,7 @@ format: $(DEVELOPMENT) ## bring the code into form
 	$(BIN)/ruff format .
 
 bench: $(DEVELOPMENT) ## measure how fast it is
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 lock: ## write both lock files anew, with the newest versions that pyproject.toml allows
 	rm -rf build/lock

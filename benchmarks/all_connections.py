@@ -39,6 +39,7 @@ def measure_all_connections(bench: Workbench) -> Iterator[Row]:
             BARE,
             memory=server.memory,
             note=f"{len(server.connections):,} connections × {DAY_SLOTS} values, one client",
+            facts=series.cpu,
         )
         yield _measure_latest(bench, server)
 

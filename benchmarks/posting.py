@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -85,6 +85,7 @@ class PostSeries:
     server: Server
     kind: PostKind
     next: int = 0
+    cpu: dict[str, object] = field(default_factory=dict)
 
     def warm_up(self, count: int) -> None:
         """Send a few to both, uncounted."""
@@ -93,13 +94,23 @@ class PostSeries:
         self.bench.bare.send(posts)
 
     def measure(self, count: int, clients: int) -> tuple[Sequence[Outcome], Sequence[Outcome]]:
-        """Outcomes of rounds of ``count`` posts, of Gridlore and of the empty handler by turns."""
+        """Outcomes of rounds of ``count`` posts, of Gridlore and of the empty handler by turns.
+
+        What processor time a post took of both servers is kept in ``cpu``.
+        """
         batches = [self._take(count) for _ in range(self.bench.extent.rounds)]
-        return self.bench.take_turns(
+        before = self.server.cpu, self.bench.bare.cpu
+        outcomes = self.bench.take_turns(
             f"{self.kind.name}, {clients} clients",
             lambda number: post(self.server, batches[number], self.kind.values, clients),
             lambda number: self.bench.bare.send(batches[number] * BARE_REPEATS, clients=clients),
         )
+        posts = count * len(batches)
+        self.cpu = {
+            "server_cpu_ms_per_post": 1000 * (self.server.cpu - before[0]) / posts,
+            "baseline_cpu_ms_per_post": 1000 * (self.bench.bare.cpu - before[1]) / posts / BARE_REPEATS,
+        }
+        return outcomes
 
     def _take(self, count: int) -> list[bytes]:
         posts = self.kind.make(self.server, count, self.next)
@@ -128,6 +139,7 @@ def measure_days(bench: Workbench) -> Iterator[Row]:
             BARE,
             DAY_TARGET,
             server.memory,
+            facts=series.cpu,
         )
         databases.settle(server.database)
         stored = series.next * DAYS.values
@@ -160,6 +172,7 @@ def measure_singles(bench: Workbench) -> Iterator[Row]:
             BARE,
             SINGLE_TARGET,
             server.memory,
+            facts=series.cpu,
         )
         yield from _latencies(bench, CLIENTS, measured, bare, server.memory)
         measured, bare = series.measure(count, MANY_CLIENTS)

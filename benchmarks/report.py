@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rows import Row, Spread, Verdict
 from benchmarks.suite import Run
+
+QUIET_LOAD = 0.7
+"""Load average (of the last minute, in processes) from which something else must have been running."""
 
 COLOURS = {Verdict.REACHED: "green", Verdict.MISSED: "bold red", Verdict.NONE: "dim"}
 
@@ -75,6 +78,17 @@ def find_missed(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(missed))
 
 
+def find_disturbance(runs: Sequence[Run]) -> str | None:
+    """That something else was running when the first run began, in words; None when nothing was."""
+    load = cast(list[float], runs[0].machine["load_before"])[0]
+    if load < QUIET_LOAD:
+        return None
+    return (
+        f"The machine was busy before the start (load {load:g}), which slows measured and baseline "
+        "unevenly: these verdicts count for little. The processor time per post in the JSON still holds."
+    )
+
+
 def show_runs(console: Console, runs: Sequence[Run], extent: str) -> None:
     """Print a table for each run, and what they come to."""
     for number, run in enumerate(runs, 1):
@@ -82,6 +96,9 @@ def show_runs(console: Console, runs: Sequence[Run], extent: str) -> None:
         console.print(make_table(run.rows, f"Speed of Gridlore ({extent}{which})"))
     missed, disagreements = find_missed(runs), find_disagreements(runs)
     console.print(f"Missed: {', '.join(missed)}." if missed else "Every target was reached.")
+    disturbance = find_disturbance(runs)
+    if disturbance:
+        console.print(disturbance, style="yellow")
     if len(runs) > 1:
         console.print(
             f"The runs disagree on {', '.join(disagreements)}."
@@ -97,6 +114,7 @@ def as_json(runs: Sequence[Run], facts: Mapping[str, Any]) -> dict[str, Any]:
         "machine": dict(runs[0].machine),
         "missed": find_missed(runs),
         "disagreements": find_disagreements(runs),
+        "disturbed": find_disturbance(runs) is not None,
         "runs": [[_row_as_json(row) for row in run.rows] for run in runs],
     }
 
@@ -118,4 +136,5 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "verdict": None if row.verdict is Verdict.NONE else row.verdict.value,
         "memory_mib": row.memory,
         "note": row.note,
+        "facts": row.facts,
     }

@@ -74,6 +74,8 @@ class Row:
         Resident memory of the server's process after the work. [MiB]
     note : str
         What differs from what the name promises.
+    facts : dict
+        What else is worth keeping, for the JSON.
     """
 
     name: str

@@ -86,6 +86,12 @@ class Server:
         """Resident memory. [MiB]"""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 2**20
 
+    @property
+    def cpu(self) -> float:
+        """Processor time it has taken since it started. [s]"""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def send(self, requests: Sequence[bytes], *, clients: int = 8, limit: float = 30.0) -> Outcome:
         """See load.send_load."""
         return send_load(self.port, requests, clients=clients, limit=limit)

@@ -18,7 +18,7 @@ from benchmarks.growth import SMALL_BLOCKS, History
 from benchmarks.load import LoadError, send_load
 from benchmarks.messages import START, YEAR_SLOTS, Requests, day_posts, make_values, single_posts, year_posts
 from benchmarks.reading import DAYS as READ_DAYS
-from benchmarks.report import as_json, find_disagreements, find_missed, format_figure
+from benchmarks.report import as_json, find_disagreements, find_disturbance, find_missed, format_figure
 from benchmarks.rows import Row, Target, Verdict
 from benchmarks.servers import Cores, Server, serve_baseline
 from benchmarks.suite import STORES, Plan, Run, run_suite
@@ -101,6 +101,11 @@ def test_runs_that_differ_in_a_verdict_are_told() -> None:
     assert find_disagreements([good, bad, good]) == ["sqlite day-posts"]
     assert find_disagreements([good, good]) == []
     assert find_missed([good, bad]) == ["sqlite day-posts"]
+
+
+def test_a_busy_machine_is_told() -> None:
+    assert find_disturbance([Run({"load_before": [0.3, 4.0, 4.0]}, [])]) is None
+    assert "load 4.2" in str(find_disturbance([Run({"load_before": [4.2, 0.1, 0.1]}, [])]))
 
 
 @pytest.mark.parametrize(

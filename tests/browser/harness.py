@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -148,6 +150,56 @@ class Watch:
     def _judge_answer(self, response: Any) -> None:
         if response.status >= 400:
             self.answers.append((response.status, f"{response.request.method} {response.url}"))
+
+
+DRAWN = """() => {
+  const lines = {};
+  for (const {name, opacity, x, y} of document.getElementById("chart").data ?? []) {
+    if (opacity === 1) lines[name] = Object.fromEntries(Array.from(x, (at, place) => [at, y[place]]));
+  }
+  return lines;
+}"""
+
+
+def read_drawn(page: Page, line: str, start: datetime, count: int, minutes: int = 15) -> list[float | None]:
+    """The values that a line of a sensor's chart shows, for events from ``start`` on."""
+    values = page.evaluate(DRAWN).get(line, {})
+    first = int(start.timestamp() * 1000)
+    return [values.get(str(first + place * minutes * 60_000)) for place in range(count)]
+
+
+def wait_for(page: Page, condition: Callable[[], bool], seconds: float = 8) -> None:
+    """Let the page go on until something has come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come about within {seconds} s"
+        page.wait_for_timeout(30)
+
+
+def wait_for_chart(page: Page) -> None:
+    """Let a sensor's page go on until its chart shows what was asked for."""
+    drawn = """() => (document.getElementById("chart")?.data ?? []).length > 0
+      && !document.getElementById("drawing").hasAttribute("aria-busy")"""
+    wait_for(page, lambda: bool(page.evaluate(drawn)))
+
+
+def show_days(page: Page, sensor: int, first: str, last: str | None = None) -> None:
+    """Open a sensor's page and choose days, for the chart to show."""
+    page.goto(f"/sensors/{sensor}")
+    wait_for_chart(page)
+    for name, day in (("First day", first), ("Last day", last or first)):
+        field = page.get_by_label(name, exact=True)
+        with page.expect_response(re.compile(r"series\.json")):
+            field.fill(day)
+            field.dispatch_event("change")
+    wait_for_chart(page)
+
+
+def travel_to(page: Page, moment: str) -> None:
+    """Have the chart drawn as known at a moment of the sensor's clock."""
+    field = page.locator("#prior")
+    field.fill(moment)
+    field.dispatch_event("change")
 
 
 def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Site]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
+from gridlore.domain.errors import ValuesLimitError
 from gridlore.domain.sensors import Direction, Sensor, SensorKind
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Timing, format_instant, to_instant
 from gridlore.services.upload.choices import choose
@@ -372,6 +373,30 @@ def test_rows_closer_than_or_beside_the_sensors_intervals_are_refused_together(m
         read(rows(*lines))
 
 
+def test_rows_that_cannot_be_stored_do_not_change_how_long_the_others_last():
+    lines = [f"2025-01-01 {hour:02}:00;{'x' if hour % 2 else 1}" for hour in range(10)]
+    assert (read(rows(*lines)).resolution, len(told(read(rows(*lines))))) == (HOUR, 5)
+
+
+@pytest.mark.parametrize("marks", ["start", "end"])
+def test_days_last_as_long_as_they_do_on_the_clock(marks):
+    days = [f"{day:02}.03.2025;{24 if day != 30 + (marks == 'end') else 23}" for day in range(26, 32)]
+    reading = read(rows(*days), marks=marks, unit="MWh per interval")
+    assert (told(reading), reading.missing) == ({}, 0)
+    assert set(events(reading).values()) == {1}
+    made = commands(rows(*days), marks=marks)
+    assert sum(len(values) for _, values, _ in made) == 6 * 96 - 4
+    assert made[0][0] == ("2025-03-25T23:00" if marks == "start" else "2025-03-24T23:00")
+
+
+def test_more_values_than_may_be_stored_are_refused_before_memory_is_taken():
+    text = rows(*[f"{1900 + year}-01-01;1" for year in range(299)])
+    choices, table = choose(read_document("a.csv", text.encode()), METER, {})
+    reading = read_rows(table, choices, METER, NOW)
+    with pytest.raises(ValuesLimitError, match="At most 1,000,000 values may be stored at once; these are"):
+        make_commands(reading, METER, "Meter", choices.timing(NOW), max_values=10**6)
+
+
 def test_a_row_within_the_interval_of_another_is_told():
     lines = [f"2025-01-01 {hour:02}:00;1" for hour in range(8)]
     assert told(read(rows(*lines[:4], "2025-01-01 03:15;9", *lines[4:]))) == {
@@ -404,7 +429,9 @@ def test_a_sign_the_sensor_cannot_have_is_told(direction, value, problem):
 
 def commands(text: str, sensor: Sensor = METER, **given: str) -> list[tuple[str, list[float], Timing | None]]:
     choices, table = choose(read_document("a.csv", text.encode()), sensor, given)
-    made = make_commands(read_rows(table, choices, sensor, NOW), sensor, "Meter", choices.timing(NOW))
+    made = make_commands(
+        read_rows(table, choices, sensor, NOW), sensor, "Meter", choices.timing(NOW), max_values=10**6
+    )
     for command in made:
         assert command.end - command.start == command.groups[0].values.size * 15 * MINUTE
     return [
@@ -449,7 +476,7 @@ def test_a_column_of_belief_times_makes_runs_by_time_or_by_horizon_whichever_are
     )
     hourly = Sensor(1, SensorKind.CONNECTION, "Meter", "MW", HOUR)
     choices, table = choose(read_document("a.csv", rolling.encode()), hourly, {"known": "column"})
-    [command] = make_commands(read_rows(table, choices, hourly, NOW), hourly, "Meter", None)
+    [command] = make_commands(read_rows(table, choices, hourly, NOW), hourly, "Meter", None, max_values=99)
     assert command.timing == Timing(belief_horizon=DAY + 45 * MINUTE)
 
 

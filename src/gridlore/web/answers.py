@@ -51,7 +51,8 @@ def wants_gzip(request: AnyRequest) -> bool:
     """Whether the client takes gzip."""
     accepted = header(request, b"accept-encoding") or ""
     return any(
-        part.split(";")[0].strip().lower() in {"gzip", "x-gzip", "*"} and "q=0" not in part.replace(" ", "").split(";")[1:]
+        part.split(";")[0].strip().lower() in {"gzip", "x-gzip", "*"}
+        and "q=0" not in part.replace(" ", "").split(";")[1:]
         for part in accepted.split(",")
     )
 

@@ -55,17 +55,3 @@ def test_a_form_of_an_earlier_session_is_refused_in_words(client: WorldClient) -
     answer = client.http.post("/logout", data={"form_token": "old"}, headers=BROWSER)
     assert answer.status_code == 403
     assert "page of an earlier session" in answer.text
-
-
-def test_a_database_that_is_away_is_told_with_a_way_to_try_again(
-    client: WorldClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    person = Person(client)
-    person.log_in("ann@plug.example", "ann's password")
-    file = Path(client.settings.database_url.removeprefix("sqlite:///"))
-    for part in file.parent.glob(f"{file.name}*"):
-        part.write_bytes(b"no database at all" * 1000)
-    page = person.go("/", person_code := 503)
-    assert person_code == 503
-    assert "Try again" in page.text
-    assert int(person.answer.headers["Retry-After"]) > 0

@@ -1,13 +1,16 @@
 """The page of one sensor: what stands on it, and for whom."""
 
 import re
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gridlore.bootstrap import connect_store
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).with_name("two_houses.toml")
@@ -46,7 +49,7 @@ def test_a_sensor_of_which_nothing_is_known_tells_how_to_post_a_first_value_that
         answer = client.request(user, "POST", f"/api/v1_1/{service}", content=body[1])
         assert (answer.status_code, answer.json()["stored"]) == (200, 1), answer.text
         page = show(client, user, f"/sensors/{sensor}").text
-        assert "Nothing is known" not in page
+        assert "Nothing is known about this sensor" not in page
         assert 'id="chart"' in page
 
 
@@ -82,6 +85,21 @@ def test_what_a_user_may_not_see_does_not_exist(client: WorldClient) -> None:
     hidden_text, missing_text = (re.sub(r'value="[^"]*"', "", page.text) for page in (hidden, missing))
     assert hidden_text.replace("/sensors/2", "/sensors/99") == missing_text
     assert show(client, "zoe", "/sensors/2").status_code == 200
+
+
+def test_users_of_accounts_without_a_role_see_no_sensor(client: WorldClient) -> None:
+    store = connect_store(client.settings)
+    records = store.read_directory()
+    (ann,) = [user for user in records.users if user.email.startswith("ann@")]
+    (account,) = [account for account in records.accounts if account.id == ann.account_id]
+    assert show(client, "ann", "/sensors/3").status_code == 200
+    with store.change_directory() as directory:
+        directory.save_account(replace(account, roles=frozenset()))
+    store.close()
+    deadline = time.monotonic() + 5
+    while show(client, "ann", "/sensors/3").status_code != 404:
+        assert time.monotonic() < deadline
+    assert client.http.get("/sensors/3/data.csv").status_code == 404
 
 
 def test_who_is_not_logged_in_is_sent_to_log_in_and_back(client: WorldClient) -> None:

@@ -91,8 +91,7 @@ def test_every_series_has_the_values_that_the_api_call_gives(
     compared = 0
     for kind in ("measured", "forecast"):
         for user in (1, 2):
-            query = {"sensor": "Roof", "start": START, "end": asked["end"], "kind": kind, "source": user}
-            query["resolution"] = f"PT{answer['grid']['resolution'] // 60_000}M"
+            query = {"sensor": "Roof", "kind": kind, "source": user, **drawn_period(answer["grid"])}
             query |= {"prior": prior} if prior else {}
             query |= {"horizon": horizon} if horizon and kind == "forecast" else {}
             expected = client.request("ann", "GET", "/api/gridlore/v1/data", query=query).json()["values"]

@@ -248,6 +248,26 @@ def test_only_who_sees_a_sensor_can_upload_for_it(ann, client):
     assert client.http.post(f"{ROOF}/check", data=form.fields, follow_redirects=False).status_code == 303
 
 
+def test_users_of_an_account_without_a_role_cannot_upload_as_they_cannot_post(world_client, tmp_path):
+    world = (
+        WORLD.read_text()
+        + """
+[[account]]
+name = "Bystanders"
+[[user]]
+email = "nora@house.example"
+account = "Bystanders"
+password = "nora's password"
+"""
+    )
+    (tmp_path / "world.toml").write_text(world)
+    nora = Person(world_client(tmp_path / "world.toml"))
+    nora.log_in("nora@house.example", "nora's password")
+    nora.go(MARKET, code=404)
+    nora.log_in("ann@house.example", "ann's password")
+    nora.go(MARKET)
+
+
 def test_a_form_of_another_session_or_another_site_is_refused(ann, client):
     form = ann.form(upload(ann, ROOF, quarter_hours()), f"{ROOF}/check")
     elsewhere = client.http.post(form.action, data=form.fields, headers={"Origin": "https://evil.example"})

@@ -6,7 +6,7 @@ Layer: services.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -135,6 +135,24 @@ class Choices:
         return round(span)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Where in a file times and values stand; ``start`` is the first row's position."""
+
+    table: Table
+    sheet: int
+    delimiter: str
+    first_row: int
+    start: int
+    time_column: int
+    value_column: int
+
+    @property
+    def sample(self) -> range:
+        """Positions of the first rows."""
+        return range(self.start, min(len(self.table.rows), self.start + SAMPLED_ROWS))
+
+
 def choose(document: Document, sensor: Sensor, given: Mapping[str, str]) -> tuple[Choices, Table]:
     """The choices that were given, those the file suggests for the others, and the table they choose.
 
@@ -145,53 +163,62 @@ def choose(document: Document, sensor: Sensor, given: Mapping[str, str]) -> tupl
     FileError
         The file cannot be read so.
     """
-    sheets = len(document.sheets)
-    sheet = _number(given, "sheet", 0, 0, max(0, sheets - 1), "a sheet")
+    layout = _find_layout(document, given)
+    table, times, values = layout.table, layout.time_column, layout.value_column
+    seen = (layout.sheet, layout.delimiter, times)
+    given = _forget(given, SHEET_MATTERS, *seen[:2])
+    given = _forget(given, TIMES_MATTER, *seen)
+    given = _forget(given, VALUES_MATTER, *seen, values)
+    headings = list_headings(table, layout.first_row)
+    known = _one_of(given, "known", MEASURED_AT_END, KNOWN)
+    beliefs = None
+    if known == KNOWN_BY_COLUMN:
+        guess = _find_beliefs(headings, times, values)
+        beliefs = _number(given, "belief_column", guess, 0, table.width - 1, "the column of belief times")
+    order, shown = find_order(table.cell(row, times) for row in range(layout.start, len(table.rows)))
+    decimal = find_decimal(table.cell(row, values) for row in layout.sample)
+    conversions = list_conversions(sensor)
+    unit = find_unit(headings[values], conversions) or sensor.unit
+    choices = Choices(
+        sheet=layout.sheet,
+        delimiter=layout.delimiter,
+        first_row=layout.first_row,
+        time_column=times,
+        value_column=values,
+        belief_column=beliefs,
+        decimal=_one_of(given, "decimal", decimal, DECIMALS),
+        order=_one_of(given, "order", order, (DAY_FIRST, MONTH_FIRST)),
+        doubtful_order=not shown,
+        timezone=_find_zone(given.get("timezone") or sensor.timezone),
+        repeated=_one_of(given, "repeated", BY_ORDER, (BY_ORDER, FIRST, SECOND)),
+        marks=_one_of(given, "marks", START, (START, END)),
+        same_length=_one_of(given, "length", "file", ("file", "sensor")) == "sensor",
+        unit=_one_of(given, "unit", unit, tuple(conversion.unit for conversion in conversions)),
+        known=known,
+        belief_time=given.get("belief_time", "")[:100],
+        ahead=given.get("ahead", "24")[:20],
+        ahead_unit=_one_of(given, "ahead_unit", "hours", tuple(SPANS)),
+    )
+    return choices, table
+
+
+def _find_layout(document: Document, given: Mapping[str, str]) -> _Layout:
+    sheet = _number(given, "sheet", 0, 0, max(0, len(document.sheets) - 1), "a sheet")
     delimiter = _one_of(given, "delimiter", document.find_delimiter(), ("", *DELIMITERS))
     table = document.table(sheet, delimiter or ",")
     given = _forget(given, SHEET_MATTERS, sheet, delimiter)
-    first, guessed_time = _find_data(table)
+    first, guess = _find_data(table)
+    last = table.width - 1
     first_row = _number(
         given, "first_row", table.numbers[first], 1, table.numbers[-1], "the first row of data"
     )
     start = next(i for i, number in enumerate(table.numbers) if number >= first_row)
-    sample = range(start, min(len(table.rows), start + SAMPLED_ROWS))
-    last = max(1, table.width) - 1
-    time_column = _number(given, "time_column", guessed_time, 0, last, "the column of times")
-    given = _forget(given, TIMES_MATTER, sheet, delimiter, time_column)
-    value_column = _number(
-        given, "value_column", _find_values(table, sample, time_column), 0, last, "the column of values"
+    times = _number(given, "time_column", guess, 0, last, "the column of times")
+    layout = _Layout(table, sheet, delimiter, first_row, start, times, times)
+    guess = _find_values(table, layout.sample, times)
+    return replace(
+        layout, value_column=_number(given, "value_column", guess, 0, last, "the column of values")
     )
-    given = _forget(given, VALUES_MATTER, sheet, delimiter, time_column, value_column)
-    headings = list_headings(table, first_row)
-    known = _one_of(given, "known", MEASURED_AT_END, KNOWN)
-    belief_column = None
-    if known == KNOWN_BY_COLUMN:
-        guess = _find_beliefs(headings, time_column, value_column)
-        belief_column = _number(given, "belief_column", guess, 0, last, "the column of belief times")
-    order, shown = find_order(table.cell(row, time_column) for row in range(start, len(table.rows)))
-    conversions = list_conversions(sensor)
-    units = tuple(conversion.unit for conversion in conversions)
-    return Choices(
-        sheet,
-        delimiter,
-        first_row,
-        time_column,
-        value_column,
-        belief_column,
-        _one_of(given, "decimal", find_decimal(table.cell(row, value_column) for row in sample), DECIMALS),
-        _one_of(given, "order", order, (DAY_FIRST, MONTH_FIRST)),
-        not shown,
-        _find_zone(given.get("timezone") or sensor.timezone),
-        _one_of(given, "repeated", BY_ORDER, (BY_ORDER, FIRST, SECOND)),
-        _one_of(given, "marks", START, (START, END)),
-        _one_of(given, "length", "file", ("file", "sensor")) == "sensor",
-        _one_of(given, "unit", find_unit(headings[value_column], conversions) or sensor.unit, units),
-        known,
-        given.get("belief_time", "")[:100],
-        given.get("ahead", "24")[:20],
-        _one_of(given, "ahead_unit", "hours", tuple(SPANS)),
-    ), table
 
 
 @cache

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gridlore.domain.sensors import Direction, Sensor
-from gridlore.domain.timing import FloatArray, IntArray, Timing, format_span
+from gridlore.domain.timing import (
+    DAY,
+    HOUR,
+    FloatArray,
+    IntArray,
+    Timing,
+    format_span,
+    to_datetime,
+    to_instant,
+)
 from gridlore.services.upload.choices import END, Choices, list_headings, name_column
 from gridlore.services.upload.numbers import NumberError, read_number
 from gridlore.services.upload.table import Cell, ChoiceError, Table
@@ -34,13 +45,15 @@ class Problem:
 class Reading:
     """What a file says.
 
-    ``rows``: number of each row of data, shape (n,); ``starts``, ``values``, ``belief_times`` likewise, of
-    every row: 0 and NaN where there is none. ``good``, in order of belief and event: positions of rows to
-    store. ``belief_times`` is None unless a column holds them.
+    ``rows``: number of each row of data, shape (n,); ``starts``, ``ends``, ``values``, ``belief_times``
+    likewise, of every row: 0 and NaN where there is none. ``good``, in order of belief and event: positions
+    of rows to store. ``belief_times`` is None unless a column holds them. ``resolution``: how long most
+    values last; ``missing``: intervals of that length between others that have no value.
     """
 
     rows: IntArray
     starts: IntArray
+    ends: IntArray
     values: FloatArray
     belief_times: IntArray | None
     good: IntArray
@@ -55,12 +68,11 @@ class Reading:
         """Start of the first event and end of the last; None without any. [µs since epoch]"""
         if not self.good.size:
             return None
-        starts = self.starts[self.good]
-        return int(starts.min()), int(starts.max()) + self.resolution
+        return int(self.starts[self.good].min()), int(self.ends[self.good].max())
 
     def count_late(self, timing: Timing | None) -> int:
         """How many of the good rows were known only when their interval was over; None: as a column says."""
-        ends = self.starts[self.good] + self.resolution
+        ends = self.ends[self.good]
         if timing is None and self.belief_times is not None:
             return int((self.belief_times[self.good] >= ends).sum())
         if timing is None or timing.belief_time is None:
@@ -70,10 +82,14 @@ class Reading:
 
 @dataclass(slots=True, eq=False)
 class _Judgement:
-    """The rows of a table while they are judged; ``bad`` has what is wrong, by position."""
+    """The rows of a table while they are judged; ``bad`` has what is wrong, by position.
+
+    ``timed``: whether a row has a time, whatever else is wrong with it.
+    """
 
     rows: IntArray
     starts: IntArray
+    timed: BoolArray
     values: FloatArray
     belief_times: IntArray | None
     bad: dict[int, str] = field(default_factory=dict)
@@ -103,30 +119,30 @@ def read_rows(table: Table, choices: Choices, sensor: Sensor, now: int) -> Readi
     """
     judgement = _read_columns(table, choices)
     resolution = _find_resolution(judgement, choices, sensor)
-    if choices.marks == END:
-        judgement.starts = judgement.starts - resolution
+    ends = _find_ends(judgement, choices, sensor, resolution)
     conversion = next(found for found in list_conversions(sensor) if found.unit == choices.unit)
     with np.errstate(over="ignore"):
-        judgement.values = conversion.convert(judgement.values, resolution)
+        judgement.values = conversion.convert(judgement.values, ends - judgement.starts)
     known = ~np.isnan(judgement.values)
     _check_grid(judgement, sensor)
     _check_values(judgement, sensor)
-    ends = judgement.starts + resolution
     if choices.is_measured:
         for position in np.flatnonzero(judgement.sound() & (ends > now)):
             judgement.complain(int(position), "lies in the future, and cannot have been measured")
     usable = np.flatnonzero(judgement.sound() & known)
     keys = judgement.starts * 0 if judgement.belief_times is None else judgement.belief_times
     order = usable[np.lexsort((usable, judgement.starts[usable], keys[usable]))]
-    good, repeated = _check_neighbours(judgement, keys, order, resolution)
+    good, repeated = _check_neighbours(judgement, ends, keys, order)
     problems = tuple(
         Problem(int(judgement.rows[position]), text) for position, text in sorted(judgement.bad.items())
     )
-    starts = np.unique(judgement.starts[good])
-    missing = int((starts[-1] - starts[0]) // resolution) + 1 - starts.size if starts.size else 0
+    by_start = np.sort(judgement.starts[good])
+    between = by_start[1:] - np.sort(ends[good])[:-1]
+    missing = int(np.rint(between[between > 0] / resolution).sum())
     return Reading(
         judgement.rows,
         judgement.starts,
+        ends,
         judgement.values,
         judgement.belief_times,
         good,
@@ -148,6 +164,7 @@ def _read_columns(table: Table, choices: Choices) -> _Judgement:
     judgement = _Judgement(
         np.array(table.numbers[first:], dtype=np.int64),
         np.zeros(count, dtype=np.int64),
+        np.ones(count, dtype=np.bool_),
         np.full(count, np.nan),
         None if choices.belief_column is None else np.zeros(count, dtype=np.int64),
     )
@@ -160,6 +177,7 @@ def _read_columns(table: Table, choices: Choices) -> _Judgement:
     cells = [table.cell(row, choices.time_column) for row in positions]
     instants = read_instants(cells, choices.clock, groups)
     _take(judgement, judgement.starts, instants, name_column(headings, choices.time_column))
+    judgement.timed = judgement.sound()
     for position, row in enumerate(positions):
         try:
             judgement.values[position] = read_number(table.cell(row, choices.value_column), choices.decimal)
@@ -181,7 +199,7 @@ def _take(judgement: _Judgement, into: IntArray, instants: Sequence[int | TimeEr
 
 def _find_resolution(judgement: _Judgement, choices: Choices, sensor: Sensor) -> int:
     """How long each value lasts: as far as most rows are apart. [µs]"""
-    starts = np.unique(judgement.starts[judgement.sound()])
+    starts = np.unique(judgement.starts[judgement.timed])
     fitting = starts[(starts - sensor.grid_offset) % sensor.resolution == 0]
     if fitting.size * 2 >= starts.size:  # a few rows beside the grid are these rows' problem
         starts = fitting
@@ -196,6 +214,23 @@ def _find_resolution(judgement: _Judgement, choices: Choices, sensor: Sensor) ->
             f"{format_span(sensor.resolution)}, or one for a multiple of that, which is then repeated.",
         )
     return resolution
+
+
+def _find_ends(judgement: _Judgement, choices: Choices, sensor: Sensor, resolution: int) -> IntArray:
+    """End of each row's interval; of an interval that its time ends, the start is found. [µs since epoch]
+
+    Days last as long as they do on the clock of the time zone, if the sensor's intervals can follow it.
+    """
+    marked, step = judgement.starts, -1 if choices.marks == END else 1
+    other = marked + step * resolution
+    if resolution == DAY and HOUR % sensor.resolution == 0:
+        zone = ZoneInfo(choices.timezone)
+        days = [to_instant(to_datetime(instant, zone) + timedelta(days=step)) for instant in marked.tolist()]
+        other = np.array(days, dtype=np.int64)
+    if step > 0:
+        return other
+    judgement.starts = other
+    return marked
 
 
 def _check_grid(judgement: _Judgement, sensor: Sensor) -> None:
@@ -223,7 +258,7 @@ def _check_values(judgement: _Judgement, sensor: Sensor) -> None:
 
 
 def _check_neighbours(
-    judgement: _Judgement, keys: IntArray, order: IntArray, resolution: int
+    judgement: _Judgement, ends: IntArray, keys: IntArray, order: IntArray
 ) -> tuple[IntArray, int]:
     """Positions of rows to store, and how many say again what another one says.
 
@@ -238,7 +273,7 @@ def _check_neighbours(
             good.append(position)
             continue
         apart = int(starts[position] - starts[before])
-        if apart >= resolution:
+        if starts[position] >= ends[before]:
             good.append(position)
         elif apart == 0 and values[position] == values[before]:
             repeated += 1
@@ -250,6 +285,6 @@ def _check_neighbours(
             judgement.complain(
                 position,
                 f"begins {format_span(apart)} after row {int(judgement.rows[before])}, whose value lasts "
-                f"{format_span(resolution)}",
+                f"{format_span(int(ends[before] - starts[before]))}",
             )
     return np.array(good, dtype=np.int64), repeated

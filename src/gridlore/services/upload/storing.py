@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from gridlore.domain.commands import PostCommand, PostedGroup
+from gridlore.domain.errors import ValuesLimitError
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import IntArray, Timing
 from gridlore.services.upload.reading import Reading
@@ -19,8 +20,10 @@ from gridlore.services.upload.table import FileError
 MAX_RUNS = 20_000
 
 
-def make_commands(reading: Reading, sensor: Sensor, address: str, timing: Timing | None) -> list[PostCommand]:
-    """Commands that together post the good rows.
+def make_commands(
+    reading: Reading, sensor: Sensor, address: str, timing: Timing | None, *, max_values: int
+) -> list[PostCommand]:
+    """Commands that together post the good rows, each value for as many of the sensor's events as it lasts.
 
     Parameters
     ----------
@@ -31,26 +34,32 @@ def make_commands(reading: Reading, sensor: Sensor, address: str, timing: Timing
     ------
     FileError
         The rows are too scattered.
+    ValuesLimitError
+        They make more values than that.
     """
-    good = reading.good
-    starts, ends = reading.starts[good], reading.starts[good] + reading.resolution
-    if timing is not None or reading.belief_times is None:
-        known, rolling = np.zeros(good.size, dtype=np.int64), False
-    else:
-        known, rolling = reading.belief_times[good], False
-        # What is forecast anew all the time makes long runs only by how long ahead it was known. (A value
-        # that is repeated for several events was known at one time, not each so long before its own end.)
-        if reading.resolution == sensor.resolution and _count(
-            starts, ends - known, reading.resolution
-        ) < _count(starts, known, reading.resolution):
+    good, resolution = reading.good, sensor.resolution
+    counts = (reading.ends[good] - reading.starts[good]) // resolution
+    if int(counts.sum()) > max_values:
+        raise ValuesLimitError(
+            f"At most {max_values:,} values may be stored at once; these are {int(counts.sum()):,}. "
+            "Upload the file in parts."
+        )
+    places = np.arange(int(counts.sum())) - (np.cumsum(counts) - counts).repeat(counts)
+    starts = reading.starts[good].repeat(counts) + places * resolution
+    ends, values = starts + resolution, reading.values[good].repeat(counts)
+    known, rolling = np.zeros(starts.size, dtype=np.int64), False
+    if timing is None and reading.belief_times is not None:
+        # What is forecast anew all the time makes long runs only by how long ahead it was known.
+        known = reading.belief_times[good].repeat(counts)
+        if _count(starts, ends - known, resolution) < _count(starts, known, resolution):
             known, rolling = ends - known, True
     order = np.lexsort((starts, known))
     commands = []
-    for run in _split(starts[order], known[order], reading.resolution):
+    for run in _split(starts[order], known[order], resolution):
         members = order[run]
         key = int(known[members[0]])
         own = timing or (Timing(belief_horizon=key) if rolling else Timing(belief_time=key))
-        group = PostedGroup((address,), reading.values[good[members]])
+        group = PostedGroup((address,), values[members])
         commands.append(
             PostCommand(
                 sensor.kind, sensor.unit, (group,), int(starts[members[0]]), int(ends[members[-1]]), own

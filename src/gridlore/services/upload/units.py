@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gridlore.domain.sensors import Sensor, SensorKind
-from gridlore.domain.timing import HOUR, FloatArray
+import numpy as np
 
-Convert = Callable[[FloatArray, int], FloatArray]
-"""Values, shape (n,), in the sensor's unit; the second argument is the length of their intervals. [µs]"""
+from gridlore.domain.sensors import Sensor, SensorKind
+from gridlore.domain.timing import HOUR, FloatArray, IntArray
+
+Convert = Callable[[FloatArray, IntArray], FloatArray]
+"""Values, shape (n,), in the sensor's unit; the second argument holds the lengths of their intervals. [µs]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def _divide(divisor: float) -> Convert:
 
 def _power_of_energy(divisor: float) -> Convert:
     """Mean power of an amount of energy per interval."""
-    return lambda values, resolution: values / divisor * (HOUR / resolution)
+    return lambda values, lengths: values / divisor * (HOUR / np.maximum(lengths, 1))
 
 
 _POWER = (

@@ -114,7 +114,7 @@ def _run_child(data: bytes) -> dict[str, Any]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("GRIDLORE_")}
     try:
         child = subprocess.run(  # noqa: S603 - this very module
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],
             input=data,
             capture_output=True,
             env={**kept, "OPENPYXL_LXML": "False"},

@@ -51,7 +51,7 @@ function start() {
 
   // Which period
 
-  const points = () => Math.max(300, Math.min(1500, Math.round($("chart").clientWidth * 1.3)));
+  const points = () => Math.max(300, Math.min(1500, Math.round($("chart").clientWidth * 1.35)));
   const horizon = () => Math.round(Math.max(0, Math.min(8760, Number($("ahead").value) || 0)) * HOUR);
 
   function anchor(latest) {

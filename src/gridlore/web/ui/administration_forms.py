@@ -306,7 +306,7 @@ def _show_form(
         record=record,
         has_data=with_data,
         form={name: value for name, value in form.items() if name != FORM_TOKEN},
-        problems=problems or {},
+        problems=_place_problems(problems or {}),
         done=read_done(platform, request, directory),
         roles=ROLES,
         kinds=tuple(SensorKind),
@@ -318,6 +318,13 @@ def _show_form(
         timezones=sorted(available_timezones()) if subject is Subject.SENSOR else (),
         address=directory.address(record) if isinstance(record, Sensor) else "",
     )
+
+
+def _place_problems(problems: Mapping[str, str]) -> dict[str, str]:
+    """The problems by the field beside which they are told; those of none, or of a hidden one, together."""
+    hidden = [text for name, text in problems.items() if name in {"", "kind"}]
+    placed = {name: text for name, text in problems.items() if name not in {"", "kind"}}
+    return {**placed, **({"": " ".join(hidden)} if hidden else {})}
 
 
 HANDLERS = (show_new, show_record, submit_new, submit_record, submit_invitation)

@@ -17,6 +17,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 from litestar.response.base import ASGIResponse
 
+from gridlore.domain.access import may_use_services
 from gridlore.domain.errors import GridloreError, HorizonError, MessageError, PeriodError
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import EARLIEST, LATEST, to_datetime, to_instant
@@ -61,8 +62,10 @@ def find_sensor(caller: Caller, sensor_id: int) -> Sensor:
     NoSuchPageError
         There is none, or not for this user.
     """
-    sensor = caller.directory.sensors.get(sensor_id)
-    if sensor is None or not caller.directory.may_access(caller.user, sensor):
+    directory = caller.directory
+    sensor = directory.sensors.get(sensor_id)
+    allowed = may_use_services(caller.user, directory.account(caller.user))
+    if sensor is None or not allowed or not directory.may_access(caller.user, sensor):
         raise NoSuchPageError
     return sensor
 

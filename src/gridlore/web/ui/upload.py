@@ -21,6 +21,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
+from gridlore.domain.access import may_use_services
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, ReplacementError
 from gridlore.domain.sensors import Sensor
@@ -34,7 +35,7 @@ from gridlore.web.auth import SESSION_COOKIE, Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
 from gridlore.web.ui.series import find_sensor
-from gridlore.web.ui.session import FORM_TOKEN, check_form, read_form, require_caller
+from gridlore.web.ui.session import FORM_TOKEN, NoSuchPageError, check_form, read_form, require_caller
 from gridlore.web.ui.upload_preview import describe_choices, describe_reading, digest, tell_rows
 from gridlore.wire.responses import reject
 
@@ -69,7 +70,7 @@ async def show_upload(
 ) -> Template:
     """The form that takes a file."""
     caller = require_caller(platform, request)
-    return _ask_for_file(platform, request, find_sensor(caller, sensor_id))
+    return _ask_for_file(platform, request, _find_sensor(caller, sensor_id))
 
 
 @get("/sensors/{sensor_id:int}/upload/check")
@@ -77,7 +78,7 @@ async def show_check(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
 ) -> Redirect:
     """The second step cannot be gone to directly."""
-    sensor = find_sensor(require_caller(platform, request), sensor_id)
+    sensor = _find_sensor(require_caller(platform, request), sensor_id)
     return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
 
 
@@ -87,7 +88,7 @@ async def submit_file(
 ) -> Template:
     """Take a file, and show what it says."""
     caller = require_caller(platform, request)
-    sensor = find_sensor(caller, sensor_id)
+    sensor = _find_sensor(caller, sensor_id)
     try:
         name, data = await _read_upload(platform, request)
         look = await platform.in_thread(_look_first, name, data, sensor, platform.clock())
@@ -103,7 +104,7 @@ async def submit_check(
 ) -> Template:
     """Show again what the file says, in the way that was chosen, or store it."""
     caller = require_caller(platform, request)
-    sensor = find_sensor(caller, sensor_id)
+    sensor = _find_sensor(caller, sensor_id)
     form = await read_form(platform, request)
     packed, now = form.get("file", ""), platform.clock()
     try:
@@ -134,6 +135,13 @@ async def submit_check(
         receipt=receipt,
         **describe_reading(reading, look.table, look.choices, sensor),
     )
+
+
+def _find_sensor(caller: Caller, sensor_id: int) -> Sensor:
+    """The sensor with this id, if the user may post to it; else there is no such page."""
+    if not may_use_services(caller.user, caller.directory.account(caller.user)):
+        raise NoSuchPageError
+    return find_sensor(caller, sensor_id)
 
 
 async def _read_upload(platform: Platform, request: AnyRequest) -> tuple[str, bytes]:
@@ -194,7 +202,7 @@ def _queue(
 ) -> Future[Receipt]:
     """All good rows as one batch: stored together or not at all."""
     address = caller.directory.address(sensor)
-    commands = make_commands(reading, sensor, address, choices.timing(now))
+    commands = make_commands(reading, sensor, address, choices.timing(now), max_values=platform.max_values)
     return platform.ingest.post_all(caller.directory, caller.user, commands, now)
 
 
