@@ -34,6 +34,7 @@ def start(folder: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
             env={name: text for name, text in os.environ.items() if not name.startswith(PREFIX)},
         )
         started.append(process)
@@ -46,7 +47,7 @@ def start(folder: Path) -> Iterator[Start]:
     yield start_server
     for process in started:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
