@@ -52,7 +52,7 @@ FULL = Extent(
 )
 QUICK = Extent(
     name="quick",
-    rounds=5,
+    rounds=4,
     connections=1000,
     single_posts=1200,
     day_posts=800,

@@ -139,6 +139,26 @@ def test_other_origins_are_let_in_by_setting_only(client: WorldClient) -> None:
     assert other.headers.get("Access-Control-Allow-Origin") != "https://evil.example"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "code"),
+    [
+        ("GET", "/static/%00", {}, 404),
+        ("GET", "/docs/assets/a%00b", {}, 404),
+        ("GET", "/api/v1_1/%00", {}, 404),
+        ("POST", "/login", {"Origin": "http://["}, 403),
+        ("POST", "/logout", {"Origin": "http://[::1"}, 403),
+        ("GET", "/", {"Host": "a:b:c"}, 200),
+        ("GET", "/", {"Host": '"><script>'}, 400),
+    ],
+)
+def test_odd_paths_and_headers_are_no_bug_of_ours(
+    client: WorldClient, method: str, path: str, headers: dict[str, str], code: int
+) -> None:
+    answer = client.request(None, method, path, headers=headers)
+    assert answer.status_code == code
+    assert "<script>" not in answer.text.replace('<script src="', "")
+
+
 def test_pages_and_their_files_are_served_from_here_alone(client: WorldClient) -> None:
     for path in ("/", "/login", "/docs"):
         answer = client.request(None, "GET", path)

@@ -30,6 +30,10 @@ class Application(Litestar):
         """Serve one request."""
         if scope.get("method") == "HEAD":
             scope = {**scope, "method": "GET"}
+        if "\0" in scope.get(
+            "path", ""
+        ):  # no file has such a name, and the file system says so by an exception
+            scope = {**scope, "path": scope["path"].replace("\0", "\N{REPLACEMENT CHARACTER}")}
         await super().__call__(scope, receive, send)
 
 

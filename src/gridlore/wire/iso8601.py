@@ -78,7 +78,7 @@ def parse_instant(text: object, *, what: str = "start", error: Failure = PeriodE
         raise _no_timestamp(text, what, error)
     try:
         moment = _read_moment(match)
-    except ValueError as problem:
+    except (ValueError, OverflowError) as problem:
         raise _no_timestamp(text, what, error) from problem
     if moment.tzinfo is None:
         raise TimezoneError(

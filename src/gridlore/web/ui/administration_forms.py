@@ -26,7 +26,7 @@ from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.administration import changed_fields, read_done
-from gridlore.web.ui.rendering import render
+from gridlore.web.ui.rendering import render, site_url
 from gridlore.web.ui.session import FORM_TOKEN, NoSuchPageError, read_form, require_admin
 from gridlore.web.ui.wording import tell_instant
 
@@ -241,7 +241,7 @@ def _invite(
         section="users",
         subject=user,
         created=created is not None,
-        link=f"{str(request.base_url).rstrip('/')}/invitation/{invitation}",
+        link=f"{site_url(request)}/invitation/{invitation}",
         until=tell_instant(now + INVITATION_MAX_AGE * 1_000_000, "UTC"),
     )
 

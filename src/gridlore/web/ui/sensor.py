@@ -17,7 +17,7 @@ from gridlore.services.directory import Directory
 from gridlore.web.answers import AnyRequest
 from gridlore.web.platform import Platform
 from gridlore.web.routes import DATA_PATH
-from gridlore.web.ui.rendering import render
+from gridlore.web.ui.rendering import render, site_url
 from gridlore.web.ui.series import MILLISECOND, find_sensor
 from gridlore.web.ui.session import require_caller
 from gridlore.wire.endpoints import POST_METER_DATA, POST_PRICE_DATA, POST_WEATHER_DATA, Endpoint
@@ -55,7 +55,7 @@ async def show_sensor(
         span=_describe_span(head),
         latest=_describe_latest(head, now),
         post=_describe_post(caller.directory, sensor, now),
-        origin=str(request.base_url).rstrip("/"),
+        origin=site_url(request),
         data_path=DATA_PATH,
     )
 
