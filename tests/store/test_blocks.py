@@ -121,7 +121,7 @@ def test_a_failed_transaction_leaves_nothing(filled: Store) -> None:
     with pytest.raises(RuntimeError), filled.begin_write() as transaction:
         heads = transaction.lock_sensors([1])
         transaction.append_blocks([Block(1, 1, 0, QUARTER, np.ones(4), belief_horizon=0, seq=1)])
-        transaction.save_heads([replace(heads[1], next_seq=2)])
+        transaction.save_heads([heads[1]._replace(next_seq=2)])
         raise RuntimeError("the power went out")
     assert filled.read_blocks([Window(1, 0, DAY, QUARTER)]) == [[]]
     assert filled.read_heads([1]) == {1: Head(1)}

@@ -5,11 +5,10 @@ Layer: domain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(NamedTuple):
     """A belief about the newest event of some sort."""
 
     event_start: int
@@ -18,8 +17,7 @@ class Latest:
     source_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is known of a sensor without reading its blocks; also its lock and its sequence.
 
     ``events_start``, ``events_end``: span of the events anything is known about, None when nothing is.

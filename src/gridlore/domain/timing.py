@@ -22,6 +22,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 NEVER: int = np.iinfo(np.int64).min
 """Belief time where nobody held a belief."""
 
@@ -32,7 +33,7 @@ def to_instant(moment: datetime) -> int:
     >>> to_instant(datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))))
     0
     """
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // MICROSECOND
 
 
 def to_datetime(instant: int, zone: timezone | ZoneInfo = UTC) -> datetime:

@@ -19,7 +19,7 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import ReplacementError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
-from gridlore.domain.timing import format_instant
+from gridlore.domain.timing import NEVER, format_instant
 from gridlore.store.interface import Window, WriteTransaction
 
 
@@ -29,17 +29,24 @@ def _by_start(block: Block) -> int:
 
 @dataclass(slots=True)
 class _Shelf:
-    """Known blocks of one sensor and source, in order of start."""
+    """Known blocks of one sensor and source, in order of start; none ends after ``end``."""
 
     blocks: list[Block] = field(default_factory=list)
+    end: int = NEVER
 
     def touching(self, block: Block) -> list[Block]:
+        if block.start >= self.end:
+            return []
         first = bisect_left(self.blocks, block.start - MAX_BLOCK_VALUES * block.resolution, key=_by_start)
         last = bisect_left(self.blocks, block.end, key=_by_start)
         return [known for known in self.blocks[first:last] if known.end > block.start]
 
     def add(self, block: Block) -> None:
-        insort(self.blocks, block, key=_by_start)
+        if block.start >= self.end:
+            self.blocks.append(block)
+        else:
+            insort(self.blocks, block, key=_by_start)
+        self.end = max(self.end, block.end)
 
     def remove(self, block: Block) -> None:
         self.blocks = [known for known in self.blocks if known is not block]
@@ -96,12 +103,15 @@ class Ledger:
         stored = unchanged = 0
         try:
             for candidate in candidates:
-                news = self._judge(candidate, names, entered, removed)
-                count = candidate.values.size if news is candidate else int((~np.isnan(news.values)).sum())
+                shelf = self._shelves[candidate.sensor_id, candidate.source_id]
+                known = shelf.touching(candidate)
+                news = self._judge(candidate, known, names, entered, removed) if known else candidate
+                size = candidate.values.size
+                count = size if news is candidate else int((~np.isnan(news.values)).sum())
                 stored += count
-                unchanged += candidate.values.size - count
-                for block in split_block(news):
-                    self._shelves[block.sensor_id, block.source_id].add(block)
+                unchanged += size - count
+                for block in (news,) if count == size <= MAX_BLOCK_VALUES else split_block(news):
+                    shelf.add(block)
                     entered.append(block)
         except ReplacementError:
             for block in entered:
@@ -112,13 +122,14 @@ class Ledger:
         return Receipt(stored, unchanged)
 
     def _judge(
-        self, candidate: Block, names: Mapping[int, str], entered: list[Block], removed: list[Block]
+        self,
+        candidate: Block,
+        known: Sequence[Block],
+        names: Mapping[int, str],
+        entered: list[Block],
+        removed: list[Block],
     ) -> Block:
-        """The candidate with holes where it is no news."""
-        shelf = self._shelves[candidate.sensor_id, candidate.source_id]
-        known = shelf.touching(candidate)
-        if not known:
-            return candidate
+        """The candidate with holes where it is no news, beside the blocks ``known`` that it touches."""
         verdict = classify(candidate, known)
         if verdict.replaces.any():
             if not self._replace:
@@ -207,17 +218,22 @@ def _advance(head: Head, block: Block) -> Head:
     """The head once ``block`` has been stored."""
     last = block.values.size - 1
     latest = _belief(block, last)
+    measured: Latest | None = None
     if block.belief_horizon is not None:
-        last_measured = last if block.belief_horizon <= 0 else -1
+        if block.belief_horizon <= 0:
+            measured = latest
     else:
         after = np.flatnonzero(~np.isnan(block.values) & (block.times() >= block.grid.event_ends()))
-        last_measured = int(after[-1]) if after.size else -1
-    measured = _belief(block, last_measured) if last_measured >= 0 else None
+        if after.size:
+            measured = _belief(block, int(after[-1]))
+    start, end = block.start, latest.event_start + block.resolution
+    if head.events_start is not None and head.events_end is not None:
+        start, end = min(start, head.events_start), max(end, head.events_end)
     return Head(
         head.sensor_id,
         head.next_seq + 1,
-        block.start if head.events_start is None else min(head.events_start, block.start),
-        block.end if head.events_end is None else max(head.events_end, block.end),
+        start,
+        end,
         _newest(head.latest, latest),
         _newest(head.measured, measured),
     )
@@ -225,19 +241,22 @@ def _advance(head: Head, block: Block) -> Head:
 
 def _belief(block: Block, index: int) -> Latest:
     event_start = block.start + index * block.resolution
-    if block.belief_time is not None:
-        belief_time = block.belief_time
-    elif block.belief_horizon is not None:
+    if block.belief_horizon is not None:
         belief_time = event_start + block.resolution - block.belief_horizon
+    elif block.belief_time is not None:
+        belief_time = block.belief_time
     else:
         belief_time = int(block.times()[index])
-    return Latest(event_start, float(block.values[index]), belief_time, block.source_id)
+    return Latest(event_start, block.values.item(index), belief_time, block.source_id)
 
 
 def _newest(old: Latest | None, new: Latest | None) -> Latest | None:
+    """The belief about the later event, or the later one about the same; of two such, the new one."""
     if old is None or new is None:
         return new or old
-    return max((old, new), key=lambda latest: (latest.event_start, latest.belief_time, latest is new))
+    if new.event_start != old.event_start:
+        return new if new.event_start > old.event_start else old
+    return new if new.belief_time >= old.belief_time else old
 
 
 def _replacement_error(

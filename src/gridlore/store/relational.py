@@ -31,32 +31,21 @@ HeadRow = tuple[
 ]  # fmt: skip
 
 
+NOTHING = (None, None, None, None)
+
+
 def head_from_row(row: HeadRow) -> Head:
     """A head from its columns, in the order of HEAD_COLUMNS."""
-    latest = measured = None
-    if row[4] is not None and row[5] is not None and row[6] is not None and row[7] is not None:
-        latest = Latest(row[4], row[5], row[6], row[7])
-    if row[8] is not None and row[9] is not None and row[10] is not None and row[11] is not None:
-        measured = Latest(row[8], row[9], row[10], row[11])
-    return Head(row[0], row[1], row[2], row[3], latest, measured)
+    return Head(*row[:4], _latest_from_row(row[4:8]), _latest_from_row(row[8:12]))
+
+
+def _latest_from_row(cells: tuple[int | None, float | None, int | None, int | None]) -> Latest | None:
+    return None if cells[0] is None else Latest(*cells)  # type: ignore[arg-type]  # all are NULL, or none
 
 
 def head_to_row(head: Head) -> HeadRow:
     """The columns of a head, in the order of HEAD_COLUMNS."""
-    nothing = (None, None, None, None)
-    latest, measured = head.latest, head.measured
-    return (
-        head.sensor_id,
-        head.next_seq,
-        head.events_start,
-        head.events_end,
-        *((latest.event_start, latest.value, latest.belief_time, latest.source_id) if latest else nothing),
-        *(
-            (measured.event_start, measured.value, measured.belief_time, measured.source_id)
-            if measured
-            else nothing
-        ),
-    )
+    return (*head[:4], *(head.latest or NOTHING), *(head.measured or NOTHING))
 
 
 @contextmanager

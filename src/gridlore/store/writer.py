@@ -32,22 +32,24 @@ MAX_ATTEMPTS = 5
 
 NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
+LINGER = 0.001
+"""How long the writer waits for a further batch, while those that came together last time come again. [s]"""
+
 BLOCK_OVERHEAD = 512
 """What a queued block costs beside its values. [bytes]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Candidate blocks of one message, in its order, and who waits for the receipt."""
+    """Candidate blocks of one message, in its order, and who waits for the receipt.
+
+    ``size``: what it costs to keep in memory. [bytes]
+    """
 
     blocks: Sequence[Block]
     names: Mapping[int, str]
+    size: int
     done: Future[Receipt] = field(default_factory=Future)
-
-    @property
-    def size(self) -> int:
-        """What it costs to keep in memory. [bytes]"""
-        return sum(block.values.nbytes + BLOCK_OVERHEAD for block in self.blocks)
 
 
 class Writer:
@@ -69,6 +71,7 @@ class Writer:
         self._queue: deque[Batch] = deque()
         self._queued_bytes = 0
         self._wakeup = threading.Condition()
+        self._wanted = 1
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
@@ -83,8 +86,8 @@ class Writer:
         OverloadError
             The queue is full. (The future may hold ReplacementError or StoreUnavailableError.)
         """
-        batch = Batch(blocks, names)
-        size = batch.size
+        size = sum([block.values.nbytes + BLOCK_OVERHEAD for block in blocks])
+        batch = Batch(blocks, names, size)
         with self._wakeup:
             if self._closing:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
@@ -92,7 +95,8 @@ class Writer:
                 raise OverloadError("The server has more to store than it can queue. Please send this again.")
             self._queue.append(batch)
             self._queued_bytes += size
-            self._wakeup.notify()
+            if len(self._queue) >= self._wanted:
+                self._wakeup.notify()
         return batch.done
 
     def close(self) -> None:
@@ -103,16 +107,30 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._wakeup:
-                while not self._queue and not self._closing:
-                    self._wakeup.wait()
-                if not self._queue:
-                    return
-                batches = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCHES))]
-                self._queued_bytes -= sum(batch.size for batch in batches)
+        together = 1
+        while batches := self._gather(together):
             # Who hung up before this was never told anything, and nothing of theirs is stored.
             self._write([batch for batch in batches if batch.done.set_running_or_notify_cancel()])
+            together = len(batches) + len(self._queue)
+
+    def _gather(self, together: int) -> list[Batch]:
+        """The next batches to commit; none when the writer is to stop.
+
+        Clients that wait for their answers post again as soon as they have them. So as many as were here
+        ``together`` are waited for, as long as they keep coming: one commit for all of them costs hardly
+        more than one for the first, which would hold up the others.
+        """
+        with self._wakeup:
+            self._wanted = min(together, MAX_BATCHES)
+            while len(self._queue) < self._wanted and not self._closing:
+                here = len(self._queue)
+                self._wakeup.wait(LINGER if self._wanted > 1 else None)
+                if len(self._queue) == here:
+                    self._wanted = 1
+            self._wanted = 1
+            batches = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCHES))]
+            self._queued_bytes -= sum([batch.size for batch in batches])
+        return batches
 
     def _write(self, batches: list[Batch]) -> None:
         if not batches:

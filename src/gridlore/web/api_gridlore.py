@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from gridlore.domain.errors import MessageError
 from gridlore.domain.heads import Head, Latest
@@ -38,7 +38,7 @@ Packed = tuple[bytes, dict[str, str]]
 
 
 @get(SENSORS_PATH)
-async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Every sensor the user may see, and what is newest about it."""
     caller = authenticate(platform, request)
 
@@ -79,7 +79,7 @@ def _describe_latest(latest: Latest) -> Body:
 
 
 @get(DATA_PATH)
-async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Values of sensors of any kind, as JSON or CSV."""
     caller = authenticate(platform, request)
     body = await read_body(request, platform.max_body_bytes)
@@ -155,7 +155,7 @@ def _harmless(text: str) -> str:
 
 
 @get(BELIEFS_PATH)
-async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The history: every belief about the events of a period, a page at a time."""
     caller = authenticate(platform, request)
     body = await read_body(request, platform.max_body_bytes)

@@ -9,7 +9,7 @@ from functools import cache
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from gridlore import __version__
 from gridlore.domain.errors import AuthenticationError, MessageError
@@ -25,7 +25,7 @@ from gridlore.wire.responses import Answer, encode
 
 
 @get(API_PATH)
-async def list_versions() -> ASGIResponse:
+async def list_versions() -> ASGIApp:
     """The versions of the API."""
     message = f"Each version lists its services without a token, such as at {GET_SERVICE.path}."
     body = {"message": message, "versions": [VERSION_PATH], "status": 200, "gridlore_version": __version__}
@@ -33,7 +33,7 @@ async def list_versions() -> ASGIResponse:
 
 
 @post(TOKEN_PATH)
-async def request_auth_token(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def request_auth_token(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """A fresh token for who knows e-mail and password, or is logged in to the web session."""
     credentials = read_credentials(await read_body(request, platform.max_body_bytes))
     logged_in = session_user(platform, request)
@@ -55,6 +55,6 @@ def _document() -> bytes:
 
 
 @get(SCHEMA_PATH)
-async def get_openapi(request: AnyRequest) -> ASGIResponse:
+async def get_openapi(request: AnyRequest) -> ASGIApp:
     """The API document."""
     return send_bytes(*pack(_document(), {}, compress=wants_gzip(request)))

@@ -5,7 +5,6 @@ Layer: web. Short messages are read on the event loop; long ones, and all readin
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from urllib.parse import parse_qsl
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import MessageError
@@ -65,7 +64,7 @@ def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
 
 
 @get(GET_SERVICE.path)
-async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The service listing."""
     body = await read_body(request, platform.max_body_bytes)
     answer = list_services(read_service_request(query_fields(request), body))
@@ -73,7 +72,7 @@ async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) 
 
 
 @get(GET_CONNECTION.path)
-async def get_connection(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_connection(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The user's connections, newest first."""
     caller = authenticate(platform, request)
     sensors = caller.directory.accessible(caller.user, SensorKind.CONNECTION)[::-1]
@@ -87,7 +86,7 @@ async def get_connection(request: AnyRequest, platform: NamedDependency[Platform
 
 def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @post(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest) -> ASGIResponse:
+    async def handle(request: AnyRequest) -> ASGIApp:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         now = platform.clock()
@@ -98,14 +97,14 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
             return platform.ingest.post(caller.directory, caller.user, command, now)
 
         queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
-        return send(acknowledge(endpoint, await asyncio.wrap_future(queued)))
+        return send(acknowledge(endpoint, await platform.receipts.wait(queued)))
 
     return handle
 
 
 def _get_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
-    async def handle(request: AnyRequest) -> ASGIResponse:
+    async def handle(request: AnyRequest) -> ASGIApp:
         caller = authenticate(platform, request)
         body = await read_body(request, platform.max_body_bytes)
         return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))

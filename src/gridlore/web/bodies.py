@@ -23,13 +23,31 @@ async def read_body(request: AnyRequest, limit: int) -> bytes:
     MessageError
         It is packed in another way than gzip, or badly.
     """
-    body = await request.body()
+    body = await _receive(request, limit)
     encoding = (header(request, b"content-encoding") or "identity").strip().lower()
     if encoding == "identity":
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")
     return unpack(body, limit)
+
+
+async def _receive(request: AnyRequest, limit: int) -> bytes:
+    """The body as it was sent; of one that states too great a length, nothing is taken."""
+    stated = header(request, b"content-length")
+    size = int(stated) if stated and stated.isdecimal() else 0
+    parts: list[bytes] = []
+    received = 0
+    while size <= limit:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise MessageError("The connection was closed before the whole body had come.")
+        parts.append(message["body"])
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        received += len(parts[-1])
+        size = max(size, received)
+    raise BodyTooLargeError("The body is larger than this server takes. Send it in parts.")
 
 
 def unpack(packed: bytes, limit: int) -> bytes:

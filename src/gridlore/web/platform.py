@@ -19,6 +19,7 @@ from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.web.receipts import Receipts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Platform:
     cors_origins: tuple[str, ...]
     close: Callable[[], None]
     clock: Callable[[], int] = _now
+    receipts: Receipts = field(default_factory=Receipts)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
     )

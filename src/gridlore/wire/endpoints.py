@@ -6,6 +6,7 @@ Layer: wire. Imports domain only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from gridlore.domain.sensors import ROLES, SensorKind
 
@@ -13,7 +14,7 @@ VERSION = "1.1"
 VERSION_PATH = "v1_1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """One service. ``kind`` is the kind of sensor its messages are about; ``noun`` names them."""
 
@@ -24,22 +25,22 @@ class Endpoint:
     noun: str = ""
     access: tuple[str, ...] = ROLES
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Where it is served."""
         return f"/api/{VERSION_PATH}/{self.name}"
 
-    @property
+    @cached_property
     def title(self) -> str:
         """Its name with a capital, as message types begin."""
         return self.name[0].upper() + self.name[1:]
 
-    @property
+    @cached_property
     def request_type(self) -> str:
         """The ``type`` its requests state."""
         return f"{self.title}Request"
 
-    @property
+    @cached_property
     def response_type(self) -> str:
         """The ``type`` its answers state."""
         return f"{self.title}Response"

@@ -5,8 +5,6 @@ Layer: wire. Works on decoded fields alike, whether they came from a body or fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gridlore.domain.errors import ConnectionGroupError, GridloreError
 from gridlore.wire.bodies import Fields
 from gridlore.wire.quoting import ABSENT, shown
@@ -38,13 +36,12 @@ def either(fields: Fields, noun: str, error: type[GridloreError], where: str = M
     return fields[several]
 
 
-def stated_groups(message: Fields) -> Iterator[tuple[int, Fields]]:
+def stated_groups(message: Fields) -> list[tuple[int, Fields]]:
     """The groups that are objects, numbered from 1; none when ``groups`` is something else."""
     groups = message.get("groups")
-    if isinstance(groups, list):
-        for number, group in enumerate(groups, 1):
-            if isinstance(group, dict):
-                yield number, group
+    if not isinstance(groups, list):
+        return []
+    return [(number, group) for number, group in enumerate(groups, 1) if isinstance(group, dict)]
 
 
 def for_all(message: Fields, key: str, error: type[GridloreError]) -> object:

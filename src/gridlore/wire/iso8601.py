@@ -73,11 +73,10 @@ def parse_instant(text: object, *, what: str = "start", error: Failure = PeriodE
     >>> parse_instant("1970-01-01T01:00:00+01:00")
     (0, datetime.datetime(1970, 1, 1, 1, 0, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600))))
     """
-    match = _INSTANT.fullmatch(text) if isinstance(text, str) and len(text) <= MAX_LENGTH else None
-    if match is None:
+    if not isinstance(text, str) or len(text) > MAX_LENGTH:
         raise _no_timestamp(text, what, error)
     try:
-        moment = _read_moment(match)
+        moment = _read_moment(text)
     except (ValueError, OverflowError) as problem:
         raise _no_timestamp(text, what, error) from problem
     if moment.tzinfo is None:
@@ -98,8 +97,12 @@ def _no_timestamp(text: object, what: str, error: Failure) -> GridloreError:
     )
 
 
-def _read_moment(match: re.Match[str]) -> datetime:
-    """The timestamp of a match; naive when it states no zone, or lost the sign of its offset."""
+@lru_cache(maxsize=1024)
+def _read_moment(text: str) -> datetime:
+    """The timestamp a text stands for; naive when it states no zone, or lost the sign of its offset."""
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError("no timestamp")
     zone = match["zone"] or ""
     if zone.startswith(" "):
         zone = ""

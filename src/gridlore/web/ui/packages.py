@@ -13,7 +13,7 @@ from pathlib import Path
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from gridlore.web.answers import AnyRequest, send_bytes, wants_gzip
 from gridlore.web.platform import Platform
@@ -41,7 +41,7 @@ def _plotly(*, packed: bool) -> bytes:
 
 
 @get("/plotly/plotly.min.js")
-async def get_plotly(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIResponse:
+async def get_plotly(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """What draws the charts."""
     packed = wants_gzip(request)
     tag = f'"{version("plotly")}{"-gzip" if packed else ""}"'

@@ -15,7 +15,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Response
-from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from gridlore.domain.access import may_use_services
 from gridlore.domain.errors import GridloreError, HorizonError, MessageError, PeriodError
@@ -75,7 +75,7 @@ async def _answer(
     request: AnyRequest,
     sensor_id: int,
     write: Callable[[Caller, Sensor, Fields], tuple[bytes, dict[str, str], str]],
-) -> ASGIResponse:
+) -> ASGIApp:
     """Let the caller in, and write the answer beside the event loop: body, headers, media type."""
     caller = require_caller(platform, request)
     sensor = find_sensor(caller, sensor_id)
@@ -91,7 +91,7 @@ async def _answer(
 @get("/sensors/{sensor_id:int}/series.json", exception_handlers=ERRORS)
 async def get_series(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
-) -> ASGIResponse:
+) -> ASGIApp:
     """What each source measured and forecast, as known at one time or several (``prior``, repeated)."""
 
     def write(caller: Caller, sensor: Sensor, fields: Fields) -> tuple[bytes, dict[str, str], str]:
@@ -146,7 +146,7 @@ def _write_chart(chart: Chart) -> Body:
 @get("/sensors/{sensor_id:int}/data.csv", exception_handlers=ERRORS)
 async def get_csv(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
-) -> ASGIResponse:
+) -> ASGIApp:
     """The same as a table: a row per event, kind and source."""
 
     def write(caller: Caller, sensor: Sensor, fields: Fields) -> tuple[bytes, dict[str, str], str]:
@@ -168,7 +168,7 @@ async def get_csv(
 @get("/sensors/{sensor_id:int}/quality.json", exception_handlers=ERRORS)
 async def get_quality(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
-) -> ASGIResponse:
+) -> ASGIApp:
     """How far each source's forecasts lay from what was measured."""
 
     def write(caller: Caller, sensor: Sensor, fields: Fields) -> tuple[bytes, dict[str, str], str]:
