@@ -11,11 +11,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import ClassVar
 
 import numpy as np
 from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import Loader
 from psycopg.pq import Format
 
 from gridlore.domain.timing import FloatArray, IntArray
@@ -49,32 +48,20 @@ def integers_from_blob(blob: bytes) -> IntArray:
     return np.frombuffer(blob, "<i8")
 
 
-class _ArrayDumper(Dumper):
-    format = Format.BINARY
-    element: ClassVar[np.dtype[np.void]]
-    element_oid: ClassVar[int]
-
-    def dump(self, obj: FloatArray | IntArray) -> Buffer:
-        elements = np.empty(obj.size, self.element)
-        elements["length"] = 8
-        elements["value"] = obj
-        return _HEADER.pack(1, 0, self.element_oid, obj.size, 1) + elements.tobytes()
+def floats_to_array(values: FloatArray) -> bytes:
+    """A float8[] in PostgreSQL's binary form."""
+    elements = np.empty(values.size, _FLOAT_ELEMENT)
+    elements["length"] = 8
+    elements["value"] = values
+    return _HEADER.pack(1, 0, _FLOAT8, values.size, 1) + elements.tobytes()
 
 
-class FloatArrayDumper(_ArrayDumper):
-    """NumPy float64 to float8[]."""
-
-    oid = _FLOAT8_ARRAY
-    element = _FLOAT_ELEMENT
-    element_oid = _FLOAT8
-
-
-class IntArrayDumper(_ArrayDumper):
-    """NumPy int64 to bigint[]."""
-
-    oid = _INT8_ARRAY
-    element = _INT_ELEMENT
-    element_oid = _INT8
+def integers_to_array(values: IntArray) -> bytes:
+    """A bigint[] in PostgreSQL's binary form."""
+    elements = np.empty(values.size, _INT_ELEMENT)
+    elements["length"] = 8
+    elements["value"] = values
+    return _HEADER.pack(1, 0, _INT8, values.size, 1) + elements.tobytes()
 
 
 class ElementsLoader(Loader):
@@ -99,8 +86,6 @@ def integers_from_elements(elements: bytes) -> IntArray:
 
 
 def register_arrays(context: AdaptContext) -> None:
-    """Teach a psycopg connection to COPY and receive NumPy arrays in binary."""
-    context.adapters.register_dumper(None, FloatArrayDumper)
-    context.adapters.register_dumper(None, IntArrayDumper)
+    """Teach a psycopg connection to receive arrays as they come, in binary."""
     context.adapters.register_loader(_FLOAT8_ARRAY, ElementsLoader)
     context.adapters.register_loader(_INT8_ARRAY, ElementsLoader)

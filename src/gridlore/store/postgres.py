@@ -5,9 +5,10 @@ Layer: store. Every statement about blocks names its sensors, so that they can b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import errors
@@ -17,7 +18,13 @@ from sqlalchemy.engine import make_url
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
-from gridlore.store.codec import floats_from_elements, integers_from_elements, register_arrays
+from gridlore.store.codec import (
+    floats_from_elements,
+    floats_to_array,
+    integers_from_elements,
+    integers_to_array,
+    register_arrays,
+)
 from gridlore.store.interface import StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -30,8 +37,21 @@ from gridlore.store.relational import (
 
 Connection = psycopg.Connection[Any]
 
+T = TypeVar("T")
+
 CONNECT_TIMEOUT = 5
 """How long to wait for a connection. [s]"""
+
+CONNECTIONS = 8
+"""Connections kept for blocks and heads; under load, as many more."""
+
+COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+"""Source: PostgreSQL, documentation of COPY, "Binary Format": rows are a number of fields, each with its
+length; -1 is NULL."""
+_COPIED_NUMBERS = struct.Struct(">hiqiqiqiqiq")
+_COPIED_NUMBER = struct.Struct(">iq")
+_COPIED_LENGTH = struct.Struct(">i")
+_COPIED_NULL = _COPIED_LENGTH.pack(-1)
 
 _COLUMNS = ", ".join(f"b.{column}" for column in BLOCK_COLUMNS)
 _READ_BLOCKS = f"""
@@ -50,7 +70,6 @@ _READ_WINDOWS = f"""
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
 _LOCK_HEAD = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = %s FOR UPDATE"
 _APPEND = f"COPY belief_block ({', '.join(BLOCK_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-_APPEND_TYPES = [*["int8"] * (len(BLOCK_COLUMNS) - 2), "int8[]", "float8[]"]
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = %s AND start = %s AND seq = %s"
 _SAVE_HEAD = f"""
     UPDATE sensor_head SET {", ".join(f"{column} = %s" for column in HEAD_COLUMNS[1:])} WHERE sensor_id = %s
@@ -58,110 +77,151 @@ _SAVE_HEAD = f"""
 
 
 class PostgresStore(RelationalStore):
-    """See store.interface.Store."""
+    """See store.interface.Store.
+
+    Blocks and heads have connections of their own, which are not asked before each use whether they still
+    live: that would cost a round trip. A lost one shows at its first statement, before anything was done;
+    then all are let go, and it is tried again.
+    """
 
     def __init__(self, url: str) -> None:
-        engine = create_engine(
-            make_url(url).set(drivername="postgresql+psycopg"),
-            connect_args={"connect_timeout": CONNECT_TIMEOUT},
-            pool_size=8,
-            max_overflow=8,
-            pool_timeout=CONNECT_TIMEOUT,
-            pool_pre_ping=True,
+        address = make_url(url).set(drivername="postgresql+psycopg")
+        timeout = {"connect_timeout": CONNECT_TIMEOUT}
+        super().__init__(
+            create_engine(address, connect_args=timeout, pool_timeout=CONNECT_TIMEOUT, pool_pre_ping=True)
         )
-        event.listen(engine, "connect", lambda connection, _: register_arrays(connection))
-        super().__init__(engine)
+        self._blocks = create_engine(
+            address,
+            connect_args={**timeout, "autocommit": True},
+            pool_size=CONNECTIONS,
+            max_overflow=CONNECTIONS,
+            pool_timeout=CONNECT_TIMEOUT,
+            pool_reset_on_return=None,
+        )
+        event.listen(self._blocks, "connect", lambda connection, _: register_arrays(connection))
+
+    def close(self) -> None:
+        self._blocks.dispose()
+        super().close()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        """A connection on which every statement outside of BEGIN and COMMIT is a transaction."""
         with unavailable_on_failure(), _unavailable_when_lost():
-            pooled = self.engine.raw_connection()
+            pooled = self._blocks.raw_connection()
+            connection = cast(Connection, pooled.driver_connection)
             try:
-                yield cast(Connection, pooled.driver_connection)
+                yield connection
             finally:
+                if connection.closed:
+                    pooled.invalidate()
+                    self._blocks.dispose()  # the others were lost with it
                 pooled.close()
 
-    @contextmanager
-    def _reader(self) -> Iterator[psycopg.Cursor[Any]]:
-        """A cursor whose every statement is a transaction, which saves two round trips."""
-        with self._connection() as connection:
-            connection.autocommit = True
+    def _read(self, read: Callable[[psycopg.Cursor[Any]], T]) -> T:
+        with self._connection() as connection, connection.cursor(binary=True) as cursor:
             try:
-                with connection.cursor(binary=True) as cursor:
-                    yield cursor
-            finally:
+                return read(cursor)
+            except psycopg.OperationalError:
                 if not connection.closed:
-                    connection.autocommit = False
+                    raise
+        with self._connection() as connection, connection.cursor(binary=True) as cursor:
+            return read(cursor)
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        with self._reader() as cursor:
-            return _read_blocks(cursor, windows)
+        return self._read(lambda cursor: _read_blocks(cursor, windows))
 
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
-        with self._reader() as cursor:
+        def read(cursor: psycopg.Cursor[Any]) -> dict[int, Head]:
             rows = cursor.execute(_READ_HEADS, (list(sensor_ids),)).fetchall()
             return {row[0]: head_from_row(row) for row in rows}
 
+        return self._read(read)
+
     @contextmanager
     def begin_write(self) -> Iterator[PostgresWriteTransaction]:
-        with self._connection() as connection:
+        with self._connection() as connection, connection.cursor(binary=True) as cursor:
+            transaction = PostgresWriteTransaction(connection, cursor)
             try:
-                with connection.cursor(binary=True) as cursor:
-                    yield PostgresWriteTransaction(connection, cursor)
-                connection.commit()
-            except (errors.DeadlockDetected, errors.SerializationFailure) as error:
-                connection.rollback()
-                raise StoreConflictError(str(error)) from error
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
+                yield transaction
+                transaction.commit()
+            except BaseException as error:
+                if connection.closed:
+                    if not transaction.begun:
+                        raise StoreConflictError("the connection had been lost before") from error
+                    raise
+                transaction.roll_back()
+                if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
+                    raise StoreConflictError(str(error)) from error
                 raise
 
 
 class PostgresWriteTransaction:
-    """See store.interface.WriteTransaction. The row of a sensor's head is its lock."""
+    """See store.interface.WriteTransaction. The row of a sensor's head is its lock.
+
+    Statements that need no answer wait until others are sent, so that a commit takes few round trips.
+    ``begun`` says that the database has answered at least once.
+    """
 
     def __init__(self, connection: Connection, cursor: psycopg.Cursor[Any]) -> None:
         self._connection = connection
         self._cursor = cursor
+        self._head_rows: list[tuple[Any, ...]] = []
+        self.begun = False
+
+    @contextmanager
+    def _pipeline(self) -> Iterator[None]:
+        with self._connection.pipeline():
+            if not self.begun:
+                self._connection.execute("BEGIN")
+            yield
+        self.begun = True
 
     def lock_sensors(self, sensor_ids: Iterable[int]) -> dict[int, Head]:
         # One statement per sensor, in order of id: two writers can wait for each other, never in a circle.
-        with self._connection.pipeline():
-            cursors = [
-                self._connection.execute(_LOCK_HEAD, (sensor_id,), binary=True)
-                for sensor_id in sorted(set(sensor_ids))
-            ]
-        rows = [row for cursor in cursors for row in cursor.fetchall()]
+        wanted = [(sensor_id,) for sensor_id in sorted(set(sensor_ids))]
+        if not wanted:
+            return {}
+        with self._pipeline():
+            self._cursor.executemany(_LOCK_HEAD, wanted, returning=True)
+        rows = list(self._cursor.fetchall())
+        while self._cursor.nextset():
+            rows += self._cursor.fetchall()
         return {row[0]: head_from_row(row) for row in rows}
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        self._begin()
         return _read_blocks(self._cursor, windows)
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
+        self._begin()
         with self._cursor.copy(_APPEND) as copy:
-            copy.set_types(_APPEND_TYPES)
-            for block in blocks:
-                copy.write_row(
-                    (
-                        block.sensor_id,
-                        block.start,
-                        block.seq,
-                        block.source_id,
-                        block.recorded_at,
-                        block.belief_time,
-                        block.belief_horizon,
-                        block.belief_times,
-                        block.values,
-                    )
-                )
+            copy.write(b"".join([COPY_HEADER, *map(_to_copied_row, blocks), COPY_TRAILER]))
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
+        self._begin()
         self._cursor.executemany(_DELETE, [(block.sensor_id, block.start, block.seq) for block in blocks])
 
     def save_heads(self, heads: Iterable[Head]) -> None:
-        rows = [head_to_row(head) for head in heads]
-        self._cursor.executemany(_SAVE_HEAD, [(*row[1:], row[0]) for row in rows])
+        self._head_rows += [(*head_to_row(head)[1:], head.sensor_id) for head in heads]
+
+    def commit(self) -> None:
+        """Make it durable."""
+        if not self.begun and not self._head_rows:
+            return
+        with self._pipeline():
+            if self._head_rows:
+                self._cursor.executemany(_SAVE_HEAD, self._head_rows)
+            self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Undo it."""
+        self._connection.execute("ROLLBACK")
+
+    def _begin(self) -> None:
+        if not self.begun:
+            self._connection.execute("BEGIN")
+            self.begun = True
 
 
 @contextmanager
@@ -172,6 +232,25 @@ def _unavailable_when_lost() -> Iterator[None]:
         raise StoreUnavailableError(
             "The database cannot be reached right now. Please send this again."
         ) from error
+
+
+def _to_copied_row(block: Block) -> bytes:
+    """A block as a row to COPY, its columns in the order of BLOCK_COLUMNS."""
+    numbers = (block.sensor_id, block.start, block.seq, block.source_id, block.recorded_at)
+    values = floats_to_array(block.values)
+    times = None if block.belief_times is None else integers_to_array(block.belief_times)
+    return b"".join(
+        [
+            _COPIED_NUMBERS.pack(len(BLOCK_COLUMNS), *(part for number in numbers for part in (8, number))),
+            *(
+                _COPIED_NULL if number is None else _COPIED_NUMBER.pack(8, number)
+                for number in (block.belief_time, block.belief_horizon)
+            ),
+            *((_COPIED_NULL,) if times is None else (_COPIED_LENGTH.pack(len(times)), times)),
+            _COPIED_LENGTH.pack(len(values)),
+            values,
+        ]
+    )
 
 
 def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list[list[Block]]:

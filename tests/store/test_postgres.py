@@ -1,0 +1,49 @@
+"""What PostgreSQL alone can do to a store: end its connections."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from gridlore.bootstrap import connect_store
+from gridlore.domain.commands import Receipt
+from gridlore.store.interface import Store
+from gridlore.store.writer import Writer
+from tests.conftest import Databases
+from tests.store.test_blocks import fill_directory
+from tests.store.test_writer import blocks, read
+
+END_ALL = """
+    SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.fixture
+def database(postgres_databases: Databases) -> str:
+    return postgres_databases.create(postgres_databases.template(None))
+
+
+@pytest.fixture
+def store(postgres_databases: Databases, database: str) -> Iterator[Store]:
+    opened = connect_store(postgres_databases.settings(database))
+    fill_directory(opened)
+    yield opened
+    opened.close()
+
+
+def test_lost_connections_are_replaced_without_anybody_noticing(
+    store: Store, postgres_databases: Databases, database: str
+) -> None:
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    with psycopg.connect(postgres_databases.settings(database).database_url, autocommit=True) as other:
+        assert writer.submit(blocks([1.0])).result() == Receipt(1, 0)
+        assert read(store, 1) == [1.0]
+        ended = other.execute(END_ALL).fetchone()
+        assert ended is not None and ended[0] >= 2
+        assert read(store, 1) == [1.0]
+        assert store.read_heads([1])[1].next_seq == 2
+        other.execute(END_ALL)
+        assert writer.submit(blocks([1.0, 2.0])).result() == Receipt(1, 1)
+        assert read(store, 2) == [1.0, 2.0]
+    writer.close()
