@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.messages import FIVE_MINUTES
 from benchmarks.servers import run_gridlore
 
 EMAIL, PASSWORD = "ann@meters.example", "the benchmark's password"
@@ -35,16 +36,18 @@ password = "{PASSWORD}"
 _CONNECTION = """
 [[sensor]]
 kind = "connection"
-name = "Meter {number}"
+name = "{name}"
 owner = "{email}"
-resolution = "PT15M"
+resolution = "{resolution}"
 unit = "MW"
 """
 
 
 def write_world(connections: int) -> str:
-    """The world file of one company with so many connections."""
-    sensors = (_CONNECTION.format(number=number, email=EMAIL) for number in range(1, connections + 1))
+    """The world file of one company with so many connections of 15 minutes, and two of 5."""
+    named = [(f"Meter {number}", "PT15M") for number in range(1, connections + 1)]
+    named += [(name, "PT5M") for name in FIVE_MINUTES]
+    sensors = (_CONNECTION.format(name=name, email=EMAIL, resolution=length) for name, length in named)
     return _COMPANY + "".join(sensors)
 
 

@@ -15,7 +15,7 @@ class Extent:
     ``rounds``: how often measured and baseline take turns. ``connections``: in the world. Posts and reads
     are per round. ``encodings``: of each answer by the encoder that reads are compared with.
     ``history_connections`` × ``history_days``: days in the
-    large database, each a block.
+    large database, each a block. ``fed_days``: of 5-minute values that come one by one.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Extent:
     listings: int
     history_connections: int
     history_days: int
+    fed_days: int
     fsync_seconds: float
 
 
@@ -48,6 +49,7 @@ FULL = Extent(
     listings=20,
     history_connections=250,
     history_days=4010,
+    fed_days=365,
     fsync_seconds=1.0,
 )
 QUICK = Extent(
@@ -64,6 +66,7 @@ QUICK = Extent(
     listings=8,
     history_connections=20,
     history_days=1000,
+    fed_days=40,
     fsync_seconds=0.5,
 )
 SMALLEST = Extent(
@@ -80,5 +83,6 @@ SMALLEST = Extent(
     listings=1,
     history_connections=3,
     history_days=406,
+    fed_days=2,
     fsync_seconds=0.02,
 )

@@ -18,6 +18,9 @@ YEAR_SLOTS = 365 * DAY_SLOTS
 SLOT = timedelta(minutes=15)
 START = datetime(2016, 1, 4, tzinfo=UTC)
 
+FIVE_MINUTES = ("Fed one by one", "Fed by days")
+"""Names of two connections beside the others, of 5 minutes' resolution."""
+
 POST_PATH = "/api/v1_1/postMeterData"
 GET_PATH = "/api/v1_1/getMeterData"
 

@@ -16,7 +16,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.load import Outcome, send_load
-from benchmarks.messages import Requests
+from benchmarks.messages import FIVE_MINUTES, Requests
 
 GRIDLORE = Path(sys.executable).with_name("gridlore")
 ROOT = Path(__file__).parent.parent
@@ -79,6 +79,7 @@ class Server:
     log: Path
     requests: Requests = field(default_factory=lambda: Requests("nobody"))
     connections: Sequence[str] = ()
+    five_minutes: Sequence[str] = ()
     database: str = ""
 
     @property
@@ -106,14 +107,17 @@ class Server:
             self.process.wait(10)
 
     def log_in(self, email: str, password: str) -> None:
-        """Get a token and the addresses of the connections, oldest first."""
+        """Get a token and the addresses of the connections of 15 minutes, oldest first, and of the others."""
         url = f"http://127.0.0.1:{self.port}"
         with httpx.Client(base_url=url, timeout=30) as client:
             given = client.post("/api/requestAuthToken", json={"email": email, "password": password})
             token = given.raise_for_status().json()["auth_token"]
             self.requests = Requests(token)
             listed = client.get("/api/v1_1/getConnection", headers={"Authorization": token})
-            self.connections = listed.raise_for_status().json()["connections"][::-1]
+            found = listed.raise_for_status().json()
+            addresses = dict(zip(found["names"][::-1], found["connections"][::-1], strict=True))
+            self.five_minutes = [addresses.pop(name) for name in FIVE_MINUTES]
+            self.connections = list(addresses.values())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import all_connections, growth, posting, reading
+from benchmarks import all_connections, feeding, growth, posting, reading
 from benchmarks.rows import Row
 from benchmarks.workbench import Workbench
 
@@ -33,6 +33,7 @@ WORKS = (
     ),
     Work(("year-posts",), posting.measure_years, needs_postgres=True),
     Work(("get-year", "get-year-horizon"), reading.measure_years),
+    Work(("get-year-of-singles",), feeding.measure_feeding),
     Work(("dashboard",), reading.measure_dashboard),
     Work(("big-message", "latest-values"), all_connections.measure_all_connections),
     Work(growth.ROWS, growth.measure_growth),

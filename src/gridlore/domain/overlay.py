@@ -37,16 +37,19 @@ class BeliefFilter:
     min_horizon: int | None = None
     max_horizon: int | None = None
 
-    def excludes(self, block: Block) -> bool:
-        """Whether no belief of this block can pass, as its header alone shows."""
-        if block.belief_horizon is not None:
-            if self.min_horizon is not None and block.belief_horizon < self.min_horizon:
-                return True
-            if self.max_horizon is not None and block.belief_horizon > self.max_horizon:
-                return True
-        return (
-            block.belief_time is not None and isinstance(self.prior, int) and block.belief_time > self.prior
-        )
+    def admit(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Those of the blocks that may hold a belief that passes, as their headers alone show."""
+        low, high, prior = self.min_horizon, self.max_horizon, self.prior
+        if low is not None or high is not None:
+            blocks = [
+                block
+                for block in blocks
+                if (horizon := block.belief_horizon) is None
+                or ((low is None or horizon >= low) and (high is None or horizon <= high))
+            ]
+        if isinstance(prior, int):
+            blocks = [block for block in blocks if block.belief_time is None or block.belief_time <= prior]
+        return blocks
 
     def passes(self, times: IntArray, ends: IntArray, span: slice) -> NDArray[np.bool_] | None:
         """Which beliefs held at ``times`` about events ending at ``ends`` count; None means all.
@@ -122,15 +125,14 @@ def overlay(
     """
     by_source: dict[int, list[Block]] = {}
     grid_start, grid_end, resolution = grid.start, grid.end, grid.resolution
-    for block in blocks:
+    for block in only.admit(blocks):
         start = block.start
         if block.resolution != resolution or (start - grid_start) % resolution:
             raise GridError(
                 f"block {block.seq} of sensor {block.sensor_id} starts at {format_instant(start)}, "
                 "which is no event of the sensor's grid"
             )
-        inside = start < grid_end and (start >= grid_start or block.end > grid_start)
-        if inside and not only.excludes(block):
+        if start < grid_end and (start >= grid_start or block.end > grid_start):
             by_source.setdefault(block.source_id, []).append(block)
 
     def rank(source_id: int) -> int:
