@@ -5,7 +5,6 @@ Layer: cli.
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import sys
@@ -19,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from gridlore.bootstrap import create_app, open_store
 from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
 from gridlore.cli.logs import configure_logging
+from gridlore.cli.memory import freeze_memory, keep_memory
 from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
 from gridlore.wire.responses import encode
@@ -76,10 +76,9 @@ def create_served_app() -> object:
     """The application of a serving process, with the settings in its environment."""
     settings = load_settings()
     configure_logging(settings)
+    keep_memory()
     app = create_app(settings)
-    # What has been made so far stays for ever: the collector need not go through it again and again.
-    gc.collect()
-    gc.freeze()
+    freeze_memory()
     return app
 
 
