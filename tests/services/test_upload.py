@@ -179,6 +179,7 @@ def test_what_is_no_number_is_told_and_what_says_there_is_none_is_a_gap(cell, pr
         ("2025-01-01 00:37", "its interval begins PT7M after one of the sensor's, which last PT15M"),
         ("2027-01-01 00:00", "lies in the future, and cannot have been measured"),
         ("45658", 'time "45658" is no time'),
+        ("1.1.2025 10:00" + " " * 90 + "AM", 'time "1.1.2025 10:00'),
     ],
 )
 def test_what_is_no_time_is_told(cell, problem):

@@ -115,6 +115,18 @@ def test_archives_that_unfold_into_too_much_are_refused_before_they_are_unpacked
     assert time.monotonic() - begun < 2
 
 
+def test_an_archive_of_half_a_million_parts_is_refused_in_a_process_of_its_own(monkeypatch):
+    part = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, *[0] * 8, 1, *[0] * 6) + b"x"
+    count = 200_000
+    listing = part * count
+    end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(listing), 4)
+    place = struct.pack("<4sLQL", b"PK\x06\x07", 0, 4 + len(listing), 1)
+    last = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # of this process
+    with pytest.raises(FileError, match="not an Excel workbook"):
+        read_document("a.xlsx", b"PK\x03\x04" + listing + end + place + last)
+
+
 def test_an_archive_that_lies_about_its_sizes_is_refused(simple):
     bomb = bytearray(hostile(simple, b" " * (30 * 1024 * 1024)))
     with zipfile.ZipFile(io.BytesIO(bytes(bomb))) as archive:

@@ -66,7 +66,7 @@ def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
 @get(GET_SERVICE.path)
 async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The service listing."""
-    body = await read_body(request, platform.max_body_bytes)
+    body = await read_body(request, platform.max_open_bytes)
     answer = list_services(read_service_request(query_fields(request), body))
     return send_bytes(*pack(encode(answer.body), {}, compress=wants_gzip(request)))
 
@@ -128,9 +128,9 @@ def _answer(
 
 
 def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
-    """The handlers; those of data are bound to the platform, which saves looking it up for each request."""
+    """The handlers that ask for a token; those of data are bound to the platform, which saves looking it up
+    for each request."""
     return [
-        get_service,
         get_connection,
         *(_get_handler(platform, endpoint) for endpoint in READING),
         *(_post_handler(platform, endpoint) for endpoint in POSTING),

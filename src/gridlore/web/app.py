@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -55,9 +55,7 @@ def build_app(platform: Platform) -> Litestar:
         [
             *api_v1_1.build_handlers(platform),
             *api_gridlore.HANDLERS,
-            api_public.list_versions,
-            api_public.request_auth_token,
-            api_public.get_openapi,
+            _open_to_all(platform),
             *ui.build_routers(platform),
         ],
         dependencies={"platform": Provide(provide, sync_to_thread=False)},
@@ -73,6 +71,17 @@ def build_app(platform: Platform) -> Litestar:
         logging_config=None,
         lifespan=[lifespan],
     )
+
+
+def _open_to_all(platform: Platform) -> Router:
+    """What needs no token, and so takes short bodies only."""
+    handlers = [
+        api_public.list_versions,
+        api_public.request_auth_token,
+        api_public.get_openapi,
+        api_v1_1.get_service,
+    ]
+    return Router("/", route_handlers=handlers, request_max_body_size=platform.max_open_bytes)
 
 
 def _cors(platform: Platform) -> CORSConfig | None:

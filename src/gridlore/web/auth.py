@@ -72,8 +72,13 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
     address = request.client.host if request.client else ""
     now = platform.clock() / 1_000_000
     platform.throttle.check(email, address, now)
-    try:
-        return await platform.in_thread(platform.accounts.log_in, platform.directory.current, email, password)
-    except AuthenticationError:
-        platform.throttle.count_failure(email, address, now)
-        raise
+
+    def attempt() -> User:
+        platform.throttle.check(email, address, now)  # others may have failed while this one waited its turn
+        try:
+            return platform.accounts.log_in(platform.directory.current, email, password)
+        except AuthenticationError:
+            platform.throttle.count_failure(email, address, now)
+            raise
+
+    return await platform.in_thread(attempt)

@@ -27,6 +27,9 @@ T = TypeVar("T")
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
 
+MAX_OPEN_BYTES = 64 * 1024
+"""Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
+
 
 def _now() -> int:
     return time.time_ns() // 1000
@@ -57,6 +60,11 @@ class Platform:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
     )
+
+    @property
+    def max_open_bytes(self) -> int:
+        """Longest body of a request that anybody may send. [bytes]"""
+        return min(MAX_OPEN_BYTES, self.max_body_bytes)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a blocking function returns, run beside the event loop."""

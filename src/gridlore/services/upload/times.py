@@ -25,6 +25,9 @@ _TIME = re.compile(
         \s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?)?""",
     re.VERBOSE | re.ASCII,
 )
+MAX_TIME_LENGTH = 100
+"""Characters; many blanks in a row would keep the patterns busy."""
+
 _RANGE = re.compile(r"\s+-\s+\d.*")
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
@@ -51,7 +54,7 @@ def find_order(cells: Iterable[Cell]) -> tuple[str, bool]:
     """
     doubtful = False
     for cell in cells:
-        found = _TIME.match(cell) if isinstance(cell, str) else None
+        found = _TIME.match(cell[:MAX_TIME_LENGTH]) if isinstance(cell, str) else None
         if found is None or len(found["a"]) > 2:
             continue
         if int(found["a"]) > 12:
@@ -79,7 +82,7 @@ def read_time(cell: Cell, order: str) -> datetime:
         return cell
     if cell is None or cell == "":
         raise TimeError("the time is missing")
-    if isinstance(cell, str):
+    if isinstance(cell, str) and len(cell) <= MAX_TIME_LENGTH:
         try:
             return datetime.fromisoformat(cell)
         except ValueError:

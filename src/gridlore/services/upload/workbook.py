@@ -1,10 +1,10 @@
 """Read Excel workbooks in a process of their own, with bounds on its memory and time.
 
 Layer: services. A workbook is a ZIP archive of XML files, so a small file can unfold into a huge one, and a
-hostile one can keep a parser busy for ever. Sizes are checked before anything is unpacked; then a child
-process, without the server's secrets, reads the sheets with openpyxl. The operating system bounds what it
-takes, and the server's threads stay free for others. Python's own XML parser (expat) refuses entities that
-unfold without end.
+hostile one can keep a parser busy for ever, or list half a million parts. So a child process, without the
+server's secrets, checks the sizes before anything is unpacked, and reads the sheets with openpyxl. The
+operating system bounds what it takes, and the server's threads stay free for others. Python's own XML
+parser (expat) refuses entities that unfold without end.
 
 Run as ``python -m gridlore.services.upload.workbook``: a workbook on standard input, JSON on standard
 output.
@@ -64,7 +64,6 @@ def read_workbook(data: bytes) -> list[tuple[str, Table]]:
     OverloadError
         Other workbooks are being read.
     """
-    _check_archive(data)
     if not _turns.acquire(timeout=PATIENCE):
         raise OverloadError("Other workbooks are being read right now. Please try again in a minute.")
     try:
@@ -134,6 +133,7 @@ def main() -> None:
     _limit_resources()
     data = sys.stdin.buffer.read()
     try:
+        _check_archive(data)
         answer: dict[str, Any] = {"sheets": read_sheets(data)}
     except FileError as error:
         answer = {"problem": error.message}

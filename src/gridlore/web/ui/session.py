@@ -8,7 +8,12 @@ from __future__ import annotations
 import hmac
 from urllib.parse import parse_qsl
 
-from gridlore.domain.errors import AuthenticationError, AuthorizationError, GridloreError
+from gridlore.domain.errors import (
+    AuthenticationError,
+    AuthorizationError,
+    BodyTooLargeError,
+    GridloreError,
+)
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, Caller, session_user
 from gridlore.web.platform import Platform
@@ -17,6 +22,8 @@ __all__ = ["check_form", "form_token", "read_form", "require_admin", "require_ca
 
 FORM_TOKEN = "form_token"  # noqa: S105 - a field's name, no password
 MAX_FORM_FIELDS = 200
+MAX_ESCAPES = 10_000
+"""Characters of a form that are written as %XX: each costs a microsecond on the event loop."""
 
 
 class LoginRequiredError(GridloreError):
@@ -93,9 +100,14 @@ async def read_form(platform: Platform, request: AnyRequest) -> dict[str, str]:
         See ``check_form``.
     AuthenticationError
         It cannot be read at all.
+    BodyTooLargeError
+        It has more escapes than any form of ours.
     """
     try:
-        text = (await request.body()).decode()
+        body = await request.body()
+        if body.count(b"%") > MAX_ESCAPES:
+            raise BodyTooLargeError(f"A form may have at most {MAX_ESCAPES} characters that are escaped.")
+        text = body.decode()
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
     except (UnicodeDecodeError, ValueError) as error:
         raise AuthenticationError from error
