@@ -91,7 +91,9 @@ def test_set_password_asks_twice_and_shows_nothing(run, world):
     result = run("user", "set-password", "bob@example.com", text="bob's own\nbob's own\n")
     assert result.exit_code == 0
     assert "bob's own" not in result.output
-    assert result.stdout == "bob@example.com has a new password.\n"
+    assert result.stdout == (
+        "bob@example.com has a new password. Tokens and sessions have ended; API keys go on.\n"
+    )
     assert bob_can_log_in("bob's own")
     assert not bob_can_log_in("something else")
 
