@@ -29,6 +29,8 @@ from gridlore.wire.iso8601 import parse_resolution
 
 SECRET_KEY = "a key for the tests only"
 NUMBERS = count(1)
+MADE = 1_719_792_000_000_000
+"""When test worlds are made: 2024-07-01. [µs since epoch]"""
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,7 @@ def apply_file(store: Store, path: Path, accounts: Accounts) -> None:
         world,
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
-        year=2024,
+        now=MADE,
     )
 
 
@@ -154,6 +156,15 @@ class WorldClient:
             assert len(found) == 1, f"no such user: {user}"
             self.tokens[user] = open_accounts(self.settings).issue_token(found[0], time.time())
         return self.tokens[user]
+
+    def log_in(self, user: str) -> None:
+        """Go on with the web session of the user whose e-mail starts so."""
+        store = connect_store(self.settings)
+        (found,) = [known for known in store.read_directory().users if known.email.split("@")[0] == user]
+        store.close()
+        session = open_accounts(self.settings).issue_session(found, time.time())
+        self.http.cookies.clear()
+        self.http.cookies["gridlore_session"] = session
 
     def key(self, user: str, name: str, **wanted: Any) -> str:
         """A new API key of the user whose e-mail starts so; see KeyRequest for what else is wanted."""

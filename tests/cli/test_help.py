@@ -26,6 +26,7 @@ def test_the_commands_are_those_of_the_design():
         "serve", "apply", "token", "demo", "get", "settings", "db upgrade", "db check", "db compact",
         "user list", "user set-password", "user deactivate", "user activate", "user logout",
         "user logout-everywhere", "key create", "key list", "key revoke",
+        "grant give", "grant list", "grant revoke",
     }  # fmt: skip
 
 

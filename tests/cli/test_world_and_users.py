@@ -123,7 +123,12 @@ def bob_can_log_in(password: str) -> bool:
 
 @pytest.mark.parametrize(
     "command",
-    [("user", "deactivate"), ("user", "logout"), ("user", "set-password", "--stdin")],
+    [
+        ("user", "deactivate"),
+        ("user", "logout-everywhere"),
+        ("user", "logout"),
+        ("user", "set-password", "--stdin"),
+    ],
     ids=" ".join,
 )
 def test_a_running_application_refuses_the_tokens_of_a_user_soon_after(run, world, command):

@@ -18,7 +18,6 @@ from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import format_instant
 from gridlore.services.directory import Directory
-from gridlore.services.editing import Subject
 from gridlore.store.interface import DirectoryTransaction, Store
 
 MARK = "glk_"
@@ -184,7 +183,7 @@ def _record(
             recorded_at=now,
             user_id=None if actor is None else actor.id,
             action=action,
-            subject=Subject.USER.value,
+            subject="user",
             subject_id=user.id,
             title=f"user {user.email}",
             before=None,
