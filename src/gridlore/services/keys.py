@@ -128,8 +128,8 @@ class KeyRing:
         self._refresh()
         return key, text
 
-    def revoke(self, key_id: int, now: int, actor: User | None, *, owner: User | None = None) -> ApiKey:
-        """End a key; ``owner``: only one of this user's.
+    def revoke(self, key_id: int, now: int, actor: User | None) -> ApiKey:
+        """End a key.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class KeyRing:
         with self._store.change_directory() as transaction:
             records = transaction.records()
             found = [key for key in records.keys if key.id == key_id]
-            if not found or (owner is not None and found[0].user_id != owner.id):
+            if not found:
                 raise UserError(f"There is no key {key_id}, or it was revoked already.")
             user = next(user for user in records.users if user.id == found[0].user_id)
             _revoke(transaction, found[0], user, now, actor)

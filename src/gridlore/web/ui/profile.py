@@ -5,6 +5,8 @@ Layer: web.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -70,7 +72,6 @@ def _describe_key(directory: Directory, key: ApiKey, now: int) -> dict[str, obje
         for sensor in listed
     ]
     return {
-        "id": key.id,
         "name": key.name,
         "prefix": key.prefix,
         "access": "reads" if key.read_only else "reads and posts",
@@ -140,19 +141,19 @@ async def submit_key(request: AnyRequest, platform: NamedDependency[Platform]) -
     return _show(platform, request, caller, key=text, key_name=key.name)
 
 
-@post("/profile/keys/{key_id:int}/revoke", status_code=303)
+@post("/profile/keys/{prefix:str}/revoke", status_code=303)
 async def submit_revocation(
-    request: AnyRequest, platform: NamedDependency[Platform], key_id: FromPath[int]
+    request: AnyRequest, platform: NamedDependency[Platform], prefix: FromPath[str]
 ) -> Template | Redirect:
-    """End one of one's own keys."""
+    """End one of one's own keys, known by how it begins: ids would tell how many keys others have."""
     caller = require_caller(platform, request)
     await read_form(platform, request)
-    try:
-        await platform.in_thread(
-            lambda: platform.keys.revoke(key_id, platform.clock(), caller.user, owner=caller.user)
-        )
-    except UserError as error:
-        return _show(platform, request, caller, code=404, key_problem=error.message)
+    key = caller.directory.find_key(prefix)
+    if key is None or key.user_id != caller.user.id:
+        problem = "You have no such key, or it was revoked already."
+        return _show(platform, request, caller, code=404, key_problem=problem)
+    with suppress(UserError):  # somebody else revoked it just now
+        await platform.in_thread(platform.keys.revoke, key.id, platform.clock(), caller.user)
     return Redirect("/profile?notice=revoked", status_code=303)
 
 
