@@ -18,15 +18,19 @@ import psycopg
 import pytest
 from litestar.testing import TestClient
 
-from gridlore.bootstrap import connect_store, create_app, open_accounts
+from gridlore.bootstrap import connect_store, create_app, naming_authority, open_accounts
 from gridlore.config import Settings, load_settings
 from gridlore.services.accounts import Accounts
+from gridlore.services.directory import Directory
+from gridlore.services.keys import KeyRequest, KeyRing
 from gridlore.services.world import apply_world, parse_world
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
 
 SECRET_KEY = "a key for the tests only"
 NUMBERS = count(1)
+MADE = 1_719_792_000_000_000
+"""When test worlds are made: 2024-07-01. [µs since epoch]"""
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +59,7 @@ def apply_file(store: Store, path: Path, accounts: Accounts) -> None:
         world,
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
-        year=2024,
+        now=MADE,
     )
 
 
@@ -152,6 +156,25 @@ class WorldClient:
             assert len(found) == 1, f"no such user: {user}"
             self.tokens[user] = open_accounts(self.settings).issue_token(found[0], time.time())
         return self.tokens[user]
+
+    def log_in(self, user: str) -> None:
+        """Go on with the web session of the user whose e-mail starts so."""
+        store = connect_store(self.settings)
+        (found,) = [known for known in store.read_directory().users if known.email.split("@")[0] == user]
+        store.close()
+        session = open_accounts(self.settings).issue_session(found, time.time())
+        self.http.cookies.clear()
+        self.http.cookies["gridlore_session"] = session
+
+    def key(self, user: str, name: str, **wanted: Any) -> str:
+        """A new API key of the user whose e-mail starts so; see KeyRequest for what else is wanted."""
+        store = connect_store(self.settings)
+        directory = Directory(store.read_directory(), naming_authority(self.settings))
+        (found,) = [known for known in directory.users.values() if known.email.split("@")[0] == user]
+        request = KeyRequest(name, **wanted)
+        _, text = KeyRing(store).create(directory, found, request, time.time_ns() // 1000, None)
+        store.close()
+        return text
 
     def request(
         self,

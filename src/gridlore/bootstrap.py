@@ -14,6 +14,7 @@ from gridlore.services.administration import Administration
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
+from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
 from gridlore.store.compaction import compact_sensor
@@ -33,6 +34,7 @@ __all__ = [
     "connect_store",
     "create_app",
     "is_embedded",
+    "naming_authority",
     "open_accounts",
     "open_store",
 ]
@@ -69,6 +71,11 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
+def naming_authority(settings: Settings) -> NamingAuthority:
+    """What names sensors to the outside."""
+    return NamingAuthority(settings.host_address, settings.host_month)
+
+
 def open_accounts(settings: Settings) -> Accounts:
     """What checks passwords and tokens."""
     return Accounts(settings.secret_key, settings.security_token_max_age)
@@ -91,8 +98,7 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
     """The services on a store."""
     from gridlore.web.platform import Platform  # noqa: PLC0415 - see create_app
 
-    authority = NamingAuthority(settings.host_address, settings.host_month)
-    directory = DirectoryCache(store, authority, max_age=settings.directory_max_age)
+    directory = DirectoryCache(store, naming_authority(settings), max_age=settings.directory_max_age)
     accounts = open_accounts(settings)
     writer = Writer(store, max_queue_bytes=settings.write_queue_bytes, replace=settings.mode is Mode.PLAY)
 
@@ -108,6 +114,7 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
         query=Query(store, max_slots=settings.max_slots_per_read),
         freshness=FreshnessReader(store),
         administration=Administration(store, directory, accounts, parse_resolution),
+        keys=KeyRing(store, directory.refresh),
         throttle=LoginThrottle(settings.login_attempts),
         max_body_bytes=settings.max_body_bytes,
         max_values=settings.max_values_per_message,

@@ -37,13 +37,12 @@ from gridlore.bootstrap import create_app
 from tests.conftest import Databases, WorldClient
 
 HERE = Path(__file__).parent
-WORLD = HERE / "world.toml"
 FIRST_DAY = date(2012, 1, 2)
 DAYS_EACH = 9
 MINUTE = timedelta(minutes=1)
 ABSENT = object()
 
-Open = Callable[[Databases, dict[str, str], bool], WorldClient]
+Open = Callable[[Databases, dict[str, str], bool, Path], WorldClient]
 
 
 def read_scenarios() -> list[Any]:
@@ -63,12 +62,12 @@ def open_world() -> Iterator[Open]:
     broken: dict[object, Exception] = {}
     running: list[TestClient[Any]] = []
 
-    def open_client(databases: Databases, overrides: dict[str, str], fresh: bool) -> WorldClient:
-        key = (databases.kind, *sorted(overrides.items()))
+    def open_client(databases: Databases, overrides: dict[str, str], fresh: bool, world: Path) -> WorldClient:
+        key = (databases.kind, world, *sorted(overrides.items()))
         if key in broken:
             raise broken[key]
         if fresh or key not in opened:
-            settings = databases.settings(databases.create(databases.template(WORLD)), **overrides)
+            settings = databases.settings(databases.create(databases.template(world)), **overrides)
             try:
                 client = TestClient(create_app(settings), base_url="http://testserver.local")
                 client.__enter__()
@@ -278,5 +277,6 @@ def differ(expected: Any, got: Any, where: str) -> str | None:
 def test_the_application_answers_as_the_contract_says(
     scenario: dict[str, Any], day: date, databases: Databases, open_world: Open
 ) -> None:
-    client = open_world(databases, scenario.get("settings", {}), scenario.get("fresh", False))
+    world = HERE / scenario.get("world", "world.toml")
+    client = open_world(databases, scenario.get("settings", {}), scenario.get("fresh", False), world)
     Player(client, scenario, day).play()

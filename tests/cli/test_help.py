@@ -25,6 +25,8 @@ def test_the_commands_are_those_of_the_design():
     assert {" ".join(path) for path in all_commands()} == {
         "serve", "apply", "token", "demo", "get", "settings", "db upgrade", "db check", "db compact",
         "user list", "user set-password", "user deactivate", "user activate", "user logout",
+        "user logout-everywhere", "key create", "key list", "key revoke",
+        "grant give", "grant list", "grant revoke",
     }  # fmt: skip
 
 

@@ -91,7 +91,9 @@ def test_set_password_asks_twice_and_shows_nothing(run, world):
     result = run("user", "set-password", "bob@example.com", text="bob's own\nbob's own\n")
     assert result.exit_code == 0
     assert "bob's own" not in result.output
-    assert result.stdout == "bob@example.com has a new password.\n"
+    assert result.stdout == (
+        "bob@example.com has a new password. Tokens and sessions have ended; API keys go on.\n"
+    )
     assert bob_can_log_in("bob's own")
     assert not bob_can_log_in("something else")
 
@@ -121,7 +123,12 @@ def bob_can_log_in(password: str) -> bool:
 
 @pytest.mark.parametrize(
     "command",
-    [("user", "deactivate"), ("user", "logout"), ("user", "set-password", "--stdin")],
+    [
+        ("user", "deactivate"),
+        ("user", "logout-everywhere"),
+        ("user", "logout"),
+        ("user", "set-password", "--stdin"),
+    ],
     ids=" ".join,
 )
 def test_a_running_application_refuses_the_tokens_of_a_user_soon_after(run, world, command):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gridlore.domain.beliefs import Block
 from gridlore.domain.errors import WorldError
 from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Direction, SensorKind, SourceKind
-from gridlore.domain.timing import HOUR, MINUTE
+from gridlore.domain.timing import HOUR, MINUTE, to_instant
 from gridlore.services.world import WorldSummary, apply_world, parse_world
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
@@ -114,7 +115,7 @@ def apply(store: Store, text: str, hashes: Hashes, *, year: int = 2024) -> World
         world,
         hash_password=hashes.hash_password,
         verify_password=hashes.verify_password,
-        year=year,
+        now=to_instant(datetime(year, 7, 1, tzinfo=UTC)),
     )
 
 

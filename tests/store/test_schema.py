@@ -10,6 +10,7 @@ from gridlore.bootstrap import connect_store, open_store
 from gridlore.domain.beliefs import make_blocks
 from gridlore.domain.errors import SchemaError
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
+from gridlore.store import migration
 from gridlore.store.relational import RelationalStore
 from gridlore.store.schema import metadata
 from gridlore.store.writer import Writer
@@ -40,6 +41,29 @@ def test_a_newer_schema_is_refused(store: RelationalStore) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError, match="newer Gridlore"):
         store.check_schema()
+
+
+def test_a_database_of_an_older_version_keeps_what_it_has_when_it_is_upgraded(databases: Databases) -> None:
+    store = connect_store(databases.settings(databases.create()))
+    assert isinstance(store, RelationalStore)
+    with store.engine.connect() as connection:
+        migration.upgrade_schema(connection, "0002")
+        for statement in (
+            "INSERT INTO account VALUES (1, 'Charge Co', 'Prosumer')",
+            "INSERT INTO app_user VALUES (1, 'ann@example.com', 'ann', 1, '', true, NULL, 'key')",
+            "INSERT INTO audit_entry VALUES (1, 5, 1, 'edit', 'user', 1, 'user ann@example.com', '{}', '{}')",
+        ):
+            connection.execute(text(statement))
+        connection.commit()
+    with pytest.raises(SchemaError, match="gridlore db upgrade"):
+        store.check_schema()
+    store.upgrade_schema()
+    store.check_schema()
+    records = store.read_directory()
+    assert ([user.name for user in records.users], records.keys, records.grants) == (["ann"], [], [])
+    (entry,) = store.read_audit(10)
+    assert (entry.recorded_at, entry.user_id, entry.title) == (5, 1, "user ann@example.com")
+    store.close()
 
 
 def test_an_embedded_database_is_made_by_opening_it(sqlite_databases: Databases) -> None:

@@ -10,7 +10,9 @@ import click
 from gridlore import __version__
 from gridlore.cli.database import db
 from gridlore.cli.demo import demo
+from gridlore.cli.grants import grant
 from gridlore.cli.invocation import GROUP_SETTINGS, CommandGroup, Invocation, setting_options
+from gridlore.cli.keys import key
 from gridlore.cli.listing import settings
 from gridlore.cli.request import get
 from gridlore.cli.serving import serve
@@ -42,5 +44,5 @@ def main(context: click.Context, /, **options: str | None) -> None:
     context.obj = Invocation.from_options(options)
 
 
-for command in (serve, apply, token, user, db, demo, get, settings):
+for command in (serve, apply, token, user, key, grant, db, demo, get, settings):
     main.add_command(command)

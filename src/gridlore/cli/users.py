@@ -19,6 +19,7 @@ from gridlore.cli.invocation import Invocation, find_user
 from gridlore.cli.terminal import print_table
 from gridlore.domain.errors import UserError
 from gridlore.domain.sensors import User
+from gridlore.services.keys import revoke_keys
 from gridlore.services.world import MAX_PASSWORD
 
 
@@ -93,7 +94,7 @@ def _state(known: User) -> str:
 )
 @click.pass_obj
 def set_password(invocation: Invocation, email: str, from_stdin: bool) -> None:
-    """Give the user EMAIL a new password; tokens and sessions given out before end.
+    """Give the user EMAIL a new password; tokens and sessions given out before end, API keys go on.
 
     The password is asked for twice and not shown.
 
@@ -112,7 +113,7 @@ def set_password(invocation: Invocation, email: str, from_stdin: bool) -> None:
         email,
         lambda known: replace(known, password_hash=password_hash, token_key=new_token_key()),
     )
-    click.echo(f"{changed.email} has a new password.")
+    click.echo(f"{changed.email} has a new password. Tokens and sessions have ended; API keys go on.")
 
 
 def _read_password(*, from_stdin: bool) -> str:
@@ -130,7 +131,7 @@ def _read_password(*, from_stdin: bool) -> str:
 @click.argument("email")
 @click.pass_obj
 def deactivate(invocation: Invocation, email: str) -> None:
-    """Keep the user EMAIL out: no log-in, and tokens are refused. What was posted stays.
+    """Keep the user EMAIL out: no log-in, tokens and API keys are refused. What was posted stays.
 
     \b
     Example:
@@ -144,7 +145,7 @@ def deactivate(invocation: Invocation, email: str) -> None:
 @click.argument("email")
 @click.pass_obj
 def activate(invocation: Invocation, email: str) -> None:
-    """Let the user EMAIL in again; tokens that are not too old count again.
+    """Let the user EMAIL in again; API keys, and tokens that are not too old, count again.
 
     \b
     Example:
@@ -154,18 +155,29 @@ def activate(invocation: Invocation, email: str) -> None:
     click.echo(f"{changed.email} is active.")
 
 
-@user.command(short_help="End all tokens of a user.")
+@user.command("logout-everywhere", short_help="End all tokens and sessions of a user.")
 @click.argument("email")
+@click.option("--keys", is_flag=True, help="Revoke the user's API keys as well, for good.")
 @click.pass_obj
-def logout(invocation: Invocation, email: str) -> None:
+def log_out_everywhere(invocation: Invocation, email: str, keys: bool) -> None:
     """End all tokens and sessions of the user EMAIL, who may log in again.
 
+    API keys belong to programs and go on, unless --keys is given.
+
     \b
-    Example:
-      gridlore user logout ann@example.com
+    Examples:
+      gridlore user logout-everywhere ann@example.com
+      gridlore user logout-everywhere ann@example.com --keys
     """
-    changed = _change(invocation, email, lambda known: replace(known, token_key=new_token_key()))
-    click.echo(f"All tokens and sessions of {changed.email} have ended.")
+    with invocation.open_store() as store, store.change_directory() as transaction:
+        changed = replace(find_user(transaction.records(), email), token_key=new_token_key())
+        transaction.save_user(changed)
+        revoked = revoke_keys(transaction, changed, time.time_ns() // 1000, None) if keys else 0
+    told = f" API keys revoked: {revoked}." if keys else ""
+    click.echo(f"All tokens and sessions of {changed.email} have ended.{told}")
+
+
+user.add_command(log_out_everywhere, "logout")  # its first name
 
 
 def new_token_key() -> str:

@@ -6,7 +6,7 @@ Layer: cli.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import click
@@ -24,7 +24,7 @@ from gridlore.wire.iso8601 import parse_resolution
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def apply(invocation: Invocation, file: Path) -> None:
-    """Create or update the accounts, users and sensors that FILE states.
+    """Create or update the accounts, users, sensors and grants that FILE states.
 
     FILE is a world file in TOML. Applying it again changes nothing; what it does not mention stays as it
     is. When anything in it is wrong, every problem is listed with its line and nothing is changed. A
@@ -46,20 +46,30 @@ def apply(invocation: Invocation, file: Path) -> None:
       resolution = "PT15M"
       unit = "MW"
       direction = "consumer"     # consumer, producer or both
+      [[grant]]
+      from = "Charge Co"         # its connections
+      to = "Metering Co"         # for the users of this account
+      access = "post"            # read, post or read+post
+      connections = ["CS 1"]     # none stated: all, later ones too
     \b
     Example:
       ANN_PW=… gridlore apply world.toml
     """
     with invocation.open_store() as store:
         summary = apply_world_file(store, file, open_accounts(invocation.settings()))
-    for title in summary.created:
-        click.echo(f"created  {title}")
-    for title in summary.updated:
-        click.echo(f"updated  {title}")
+    tell_summary(summary)
     click.echo(
         f"{file}: {len(summary.created)} created, {len(summary.updated)} updated, "
         f"{len(summary.unchanged)} as they were."
     )
+
+
+def tell_summary(summary: WorldSummary) -> None:
+    """Print what was created and updated."""
+    for title in summary.created:
+        click.echo(f"created  {title}")
+    for title in summary.updated:
+        click.echo(f"updated  {title}")
 
 
 def apply_world_file(store: Store, file: Path, accounts: Accounts) -> WorldSummary:
@@ -87,5 +97,5 @@ def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) 
         world,
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
-        year=datetime.now(UTC).year,
+        now=time.time_ns() // 1000,
     )

@@ -16,13 +16,13 @@ Facts = Mapping[str, str]
 class AuditEntry:
     """One change of the directory.
 
-    ``user_id`` made it at ``recorded_at`` [µs since epoch]. ``subject`` says what sort of thing was changed
-    (account, user, sensor), ``subject_id`` which. ``before`` is None for what was not there. ``id`` is the
-    order of recording, 0 until it is recorded.
+    ``user_id`` made it at ``recorded_at`` [µs since epoch]; None: somebody on the command line. ``subject``
+    says what sort of thing was changed (account, user, sensor), ``subject_id`` which. ``before`` is None for
+    what was not there. ``id`` is the order of recording, 0 until it is recorded.
     """
 
     recorded_at: int
-    user_id: int
+    user_id: int | None
     action: str
     subject: str
     subject_id: int

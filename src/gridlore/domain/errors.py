@@ -26,10 +26,11 @@ class AuthenticationError(GridloreError):
 
 
 class AuthorizationError(GridloreError):
-    """We know the sender, and the sender may not do this."""
+    """We know the sender, and the sender may not do this; ``reason`` says more than that."""
 
-    def __init__(self) -> None:
-        super().__init__("You cannot be authorized for this content or functionality.")
+    def __init__(self, reason: str = "") -> None:
+        told = "You cannot be authorized for this content or functionality."
+        super().__init__(f"{told} {reason}" if reason else told)
 
 
 class RoleError(GridloreError):

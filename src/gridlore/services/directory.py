@@ -1,4 +1,4 @@
-"""Who and what there is: accounts, users, sources and sensors, as one snapshot in memory.
+"""Who and what there is: accounts, users, sources, sensors, keys and grants, as one snapshot in memory.
 
 Layer: services. A snapshot never changes; ``DirectoryCache`` replaces it by a newer one when the
 directory's version in the store has grown, which it looks up every ``max_age`` seconds: that bounds how
@@ -7,15 +7,15 @@ late a revoked token or a changed sensor takes effect (ADR 007).
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import structlog
 
-from gridlore.domain.access import may_access
+from gridlore.domain.access import NO_ACCESS, Grant, Purpose, may_access
 from gridlore.domain.addresses import (
     NamingAuthority,
     Place,
@@ -33,8 +33,10 @@ from gridlore.domain.errors import (
     StoreUnavailableError,
     WeatherSensorError,
 )
+from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import ROLES, Account, Sensor, SensorKind, Source, User
 from gridlore.domain.units import WEATHER_UNITS
+from gridlore.services.sharing import share_out
 from gridlore.store.interface import DirectoryRecords, Store
 
 log = structlog.get_logger(__name__)
@@ -54,31 +56,52 @@ class Directory:
         self.accounts: dict[int, Account] = {account.id: account for account in records.accounts}
         self.users: dict[int, User] = {user.id: user for user in records.users}
         self.sources: dict[int, Source] = {source.id: source for source in records.sources}
-        self.sensors: dict[int, Sensor] = {sensor.id: sensor for sensor in records.sensors}
+        self.keys: dict[int, ApiKey] = {key.id: key for key in records.keys}
+        self.grants: dict[int, Grant] = {grant.id: grant for grant in records.grants}
         self._user_by_email = {user.email: user for user in records.users}
         self._source_by_user = {source.user_id: source for source in records.sources if source.user_id}
-        self._by_name: defaultdict[str, list[Sensor]] = defaultdict(list)
+        self._key_by_prefix = {key.prefix: key for key in records.keys}
+        self._take_in(records.sensors)
+
+    def _take_in(self, sensors: Iterable[Sensor]) -> None:
+        """Make these the sensors there are."""
+        self.sensors: dict[int, Sensor] = {sensor.id: sensor for sensor in sensors}
+        self._public: list[Sensor] = []
+        self._public_by_name: defaultdict[str, list[Sensor]] = defaultdict(list)
         self._by_place: defaultdict[Place, list[Sensor]] = defaultdict(list)
-        self._by_account: defaultdict[int, list[Sensor]] = defaultdict(list)
-        for sensor in records.sensors:
-            self._by_name[sensor.name].append(sensor)
-            if sensor.kind is SensorKind.WEATHER:
-                self._by_place[_place(sensor)].append(sensor)
+        self._owned: defaultdict[int, list[Sensor]] = defaultdict(list)
+        self._connections_by_name: dict[int | None, dict[str, list[Sensor]]] = {}
+        self._limited: dict[frozenset[int], Directory] = {}
+        for sensor in self.sensors.values():
             owner = self.owner(sensor)
             if owner:
-                self._by_account[owner.account_id].append(sensor)
-
-    @cached_property
-    def weather_units(self) -> dict[str, str]:
-        """The unit that each weather quantity is given in."""
-        return WEATHER_UNITS | {
-            sensor.quantity: sensor.unit for sensor in self.sensors.values() if sensor.quantity
-        }
-
-    @cached_property
-    def quantities(self) -> frozenset[str]:
+                self._owned[owner.account_id].append(sensor)
+            if sensor.kind is not SensorKind.CONNECTION:
+                self._public.append(sensor)
+                self._public_by_name[sensor.name].append(sensor)
+            if sensor.kind is SensorKind.WEATHER:
+                self._by_place[_place(sensor)].append(sensor)
+        self._shares = share_out(self.grants.values(), self._owned, self.sensors, self.owner)
+        self._connections: dict[int, list[Sensor]] = dict(self._owned)
+        for account_id, share in self._shares.items():
+            found = [*self._owned.get(account_id, ()), *(self.sensors[sensor_id] for sensor_id in share)]
+            self._connections[account_id] = sorted(found, key=_by_id)
+        quantities = {sensor.quantity: sensor.unit for sensor in self._public if sensor.quantity}
+        self.quantities = frozenset(quantities)
         """What weather sensors measure here."""
-        return frozenset(sensor.quantity for sensor in self.sensors.values() if sensor.quantity)
+        self.weather_units: dict[str, str] = WEATHER_UNITS | quantities
+        """The unit that each weather quantity is given in."""
+
+    def limited_to(self, sensor_ids: frozenset[int]) -> Directory:
+        """The directory as it would be if there were no other sensors."""
+        limited = self._limited.get(sensor_ids)
+        if limited is None:
+            limited = copy.copy(self)
+            limited._take_in(
+                self.sensors[sensor_id] for sensor_id in sorted(sensor_ids & self.sensors.keys())
+            )
+            self._limited[sensor_ids] = limited
+        return limited
 
     def account(self, user: User) -> Account:
         """The account a user belongs to."""
@@ -100,21 +123,44 @@ class Directory:
         """The entity address of a sensor."""
         return self.authority.address(sensor)
 
-    def may_access(self, user: User, sensor: Sensor) -> bool:
-        """Whether a user may read and post to a sensor."""
-        return may_access(user, sensor, self.owner(sensor))
+    def find_key(self, prefix: str) -> ApiKey | None:
+        """The key whose text begins so."""
+        return self._key_by_prefix.get(prefix)
 
-    def accessible(self, user: User, kind: SensorKind | None = None) -> list[Sensor]:
-        """The sensors a user may see, of one kind or of all, in order of id."""
-        if kind is SensorKind.CONNECTION and not user.is_admin:
-            return self._by_account.get(user.account_id, [])
+    def may_access(self, user: User, sensor: Sensor, purpose: Purpose | None = Purpose.READ) -> bool:
+        """Whether a user may use a sensor for a purpose, or (None) for any."""
+        share = self._shares.get(user.account_id)
+        granted = share.get(sensor.id, NO_ACCESS) if share else NO_ACCESS
+        owner = self.owner(sensor)
+        if purpose is None:
+            return any(may_access(user, sensor, owner, granted, purpose) for purpose in Purpose)
+        return may_access(user, sensor, owner, granted, purpose)
+
+    def accessible(
+        self, user: User, kind: SensorKind | None = None, purpose: Purpose | None = None
+    ) -> list[Sensor]:
+        """The sensors a user may use for a purpose or any, of one kind or of all, in order of id."""
+        connections = self._connections.get(user.account_id, [])
+        if user.is_admin:
+            found = list(self.sensors.values())
+        elif kind is SensorKind.CONNECTION and purpose is None:
+            return connections
+        else:
+            found = sorted([*connections, *self._public], key=_by_id)
         return [
             sensor
-            for sensor in self.sensors.values()
-            if (kind is None or sensor.kind is kind) and self.may_access(user, sensor)
+            for sensor in found
+            if (kind is None or sensor.kind is kind)
+            and (purpose is None or self.may_access(user, sensor, purpose))
         ]
 
-    def find_sensors(self, user: User, kind: SensorKind | None, texts: Sequence[str]) -> list[Sensor]:
+    def find_sensors(
+        self,
+        user: User,
+        kind: SensorKind | None,
+        texts: Sequence[str],
+        purpose: Purpose | None = Purpose.READ,
+    ) -> list[Sensor]:
         """The sensors that addresses or plain names stand for, in the same order.
 
         Raises
@@ -122,22 +168,24 @@ class Directory:
         AddressError
             A text is neither an entity address of the kind nor a known name.
         ConnectionGroupError, MarketError, WeatherSensorError
-            There is none, or not for this user, or a name is not unique.
+            There is none, or not for this user or purpose, or a name is not unique.
         """
         candidates = [self._recognise(user, kind, text) for text in texts]
-        return [self._choose(user, kind, text, found) for text, found in zip(texts, candidates, strict=True)]
+        return [
+            self._choose(user, kind, text, found, purpose)
+            for text, found in zip(texts, candidates, strict=True)
+        ]
 
     def _recognise(self, user: User, kind: SensorKind | None, text: str) -> list[Sensor]:
         """Sensors that a text may stand for, whoever may see them; names only what the user may."""
         local = local_part(text)
         if local is None:
-            named = [sensor for sensor in self._by_name.get(text, ()) if kind in (None, sensor.kind)]
-            named = [sensor for sensor in named if self.may_access(user, sensor)]
+            named = [sensor for sensor in self._named(user, text) if kind in (None, sensor.kind)]
             if not named:
                 raise AddressError(self._explain_addresses(kind, text))
             return named
         readers = {
-            SensorKind.CONNECTION: self._connections,
+            SensorKind.CONNECTION: self._with_connection_id,
             SensorKind.MARKET: self._markets,
             SensorKind.WEATHER: self._weather_sensors,
         }
@@ -148,7 +196,18 @@ class Directory:
             return found
         return [sensor for reader in readers.values() for sensor in reader(local) or () if sensor is not None]
 
-    def _connections(self, local: str) -> list[Sensor] | None:
+    def _named(self, user: User, name: str) -> list[Sensor]:
+        """The sensors of this name that a user may use; others of the name cost no time either."""
+        circle = None if user.is_admin else user.account_id
+        names = self._connections_by_name.get(circle)
+        if names is None:
+            names = {}
+            for sensor in self.accessible(user, SensorKind.CONNECTION):
+                names.setdefault(sensor.name, []).append(sensor)
+            self._connections_by_name[circle] = names
+        return [*names.get(name, ()), *self._public_by_name.get(name, ())]
+
+    def _with_connection_id(self, local: str) -> list[Sensor] | None:
         sensor_id = connection_id(local)
         return None if sensor_id is None else self._with_id(sensor_id, SensorKind.CONNECTION)
 
@@ -156,7 +215,8 @@ class Directory:
         sensor_id = numbered_id(local)
         if sensor_id is not None:
             return self._with_id(sensor_id, SensorKind.MARKET)
-        named = self._by_name.get(local) or self._by_name.get(local.removeprefix("fm0."), [])
+        names = self._public_by_name
+        named = names.get(local) or names.get(local.removeprefix("fm0."), [])
         return [sensor for sensor in named if sensor.kind is SensorKind.MARKET]
 
     def _weather_sensors(self, local: str) -> list[Sensor] | None:
@@ -176,16 +236,23 @@ class Directory:
         sensor = self.sensors.get(sensor_id)
         return [sensor] if sensor is not None and sensor.kind is kind else []
 
-    def _choose(self, user: User, kind: SensorKind | None, text: str, found: Iterable[Sensor]) -> Sensor:
-        allowed = [sensor for sensor in found if self.may_access(user, sensor)]
+    def _choose(
+        self, user: User, kind: SensorKind | None, text: str, found: Sequence[Sensor], purpose: Purpose | None
+    ) -> Sensor:
+        allowed = [sensor for sensor in found if self.may_access(user, sensor, purpose)]
         if len(allowed) > 1:
-            addresses = ", ".join(self.address(sensor) for sensor in allowed[:5])
+            addresses = ", ".join(self.address(sensor) for sensor in sorted(allowed, key=_by_id)[:5])
             raise ConnectionGroupError(
                 f"The name {_shortened(text)!r} is not unique: it stands for {addresses}. "
                 "Use one of these addresses."
             )
         if allowed:
             return allowed[0]
+        if any(self.may_access(user, sensor, None) for sensor in found):
+            can, cannot = ("read", "posted to") if purpose is Purpose.POST else ("posted to", "read")
+            raise ConnectionGroupError(
+                f"{_shortened(text)!r} may be {can} by your account, but not {cannot}."
+            )
         kind = kind or _kind_of_address(text)
         if kind is SensorKind.MARKET:
             names = ", ".join(sensor.name for sensor in self.accessible(user, SensorKind.MARKET)) or "none"
@@ -268,6 +335,10 @@ def _kind_of_address(text: str) -> SensorKind:
     if connection_id(local) is not None:
         return SensorKind.CONNECTION
     return SensorKind.MARKET if parse_place(local) is None else SensorKind.WEATHER
+
+
+def _by_id(sensor: Sensor) -> int:
+    return sensor.id
 
 
 def _place(sensor: Sensor) -> Place:

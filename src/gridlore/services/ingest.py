@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from gridlore.domain.access import Purpose
 from gridlore.domain.beliefs import Block, make_blocks
 from gridlore.domain.commands import PostCommand, PostedGroup, Receipt
 from gridlore.domain.errors import (
@@ -125,7 +126,7 @@ class Ingest:
             raise ValuesLimitError(
                 f"A message may name at most {MAX_RUNS} sensors; got {len(named)}. Send it in parts."
             )
-        sensors = directory.find_sensors(user, command.kind, [address for address, _ in named])
+        sensors = directory.find_sensors(user, command.kind, [name for name, _ in named], Purpose.POST)
         return [_Run(address, sensor, group) for (address, group), sensor in zip(named, sensors, strict=True)]
 
     def _check_resolutions(self, runs: Sequence[_Run], command: PostCommand) -> list[int]:

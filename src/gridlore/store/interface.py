@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from gridlore.domain.access import Grant
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.heads import Head
+from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Sensor, Source, User
 
 
@@ -38,13 +40,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryRecords:
-    """Everything in the directory; all lists in order of id."""
+    """Everything in the directory; all lists in order of id. Of keys and grants, those not revoked."""
 
     version: int
     accounts: Sequence[Account]
     users: Sequence[User]
     sources: Sequence[Source]
     sensors: Sequence[Sensor]
+    keys: Sequence[ApiKey] = ()
+    grants: Sequence[Grant] = ()
 
 
 class WriteTransaction(Protocol):
@@ -83,6 +87,12 @@ class DirectoryTransaction(Protocol):
 
     def save_sensor(self, sensor: Sensor) -> None:
         """Create (with an empty head) or update, by id."""
+
+    def save_key(self, key: ApiKey) -> ApiKey:
+        """Create (when its id is 0) or update, by id; the key with its id. No id is given twice."""
+
+    def save_grant(self, grant: Grant) -> Grant:
+        """Create (when its id is 0) or update, by id; the grant with its id. No id is given twice."""
 
     def sensors_with_data(self) -> set[int]:
         """Ids of sensors about which anything is known."""

@@ -23,9 +23,9 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-def upgrade_schema(connection: Connection) -> None:
-    """Run every revision the database has not seen, each in a transaction of its own."""
-    command.upgrade(_config(connection), "head")
+def upgrade_schema(connection: Connection, revision: str = "head") -> None:
+    """Run every revision the database has not seen, up to this one, each in a transaction of its own."""
+    command.upgrade(_config(connection), revision)
 
 
 def check_schema(connection: Connection) -> None:

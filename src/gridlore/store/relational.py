@@ -14,9 +14,11 @@ from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from gridlore.domain.access import ACCESS_WORDS, Grant, access_word
 from gridlore.domain.audit import AuditEntry, Facts
 from gridlore.domain.errors import SchemaError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
+from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.store import migration, schema
 from gridlore.store.interface import DirectoryRecords
@@ -121,6 +123,16 @@ class RelationalDirectoryTransaction:
         if created:
             self._connection.execute(schema.sensor_head.insert().values(sensor_id=sensor.id, next_seq=1))
 
+    def save_key(self, key: ApiKey) -> ApiKey:
+        saved = replace(key, id=key.id or self._next_id(schema.api_key))
+        self._save(schema.api_key, {**_columns(saved), "sensor_ids": _join_ids(saved.sensor_ids)})
+        return saved
+
+    def save_grant(self, grant: Grant) -> Grant:
+        saved = replace(grant, id=grant.id or self._next_id(schema.access_grant))
+        self._save(schema.access_grant, {**_columns(saved), "access": access_word(saved.access)})
+        return saved
+
     def sensors_with_data(self) -> set[int]:
         head = schema.sensor_head.c
         query = select(head.sensor_id).where(head.events_start.is_not(None))
@@ -128,15 +140,17 @@ class RelationalDirectoryTransaction:
 
     def record(self, entry: AuditEntry) -> AuditEntry:
         table = schema.audit_entry
-        newest = self._connection.execute(select(func.max(table.c.id))).scalar()
-        recorded = replace(entry, id=(newest or 0) + 1)
+        recorded = replace(entry, id=self._next_id(table))
         row = {
-            **{field.name: getattr(recorded, field.name) for field in fields(recorded)},
+            **_columns(recorded),
             "before": _facts_to_text(entry.before),
             "after": _facts_to_text(entry.after),
         }
         self._connection.execute(table.insert().values(**row))
         return recorded
+
+    def _next_id(self, table: Table) -> int:
+        return (self._connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
 
     def _save(self, table: Table, values: dict[str, object]) -> bool:
         changed = self._connection.execute(update(table).where(table.c.id == values["id"]).values(**values))
@@ -210,7 +224,10 @@ def read_directory(connection: Connection) -> DirectoryRecords:
     version = _version(connection)
 
     def rows(table: Table) -> list[dict[str, object]]:
-        return [dict(row._mapping) for row in connection.execute(select(table).order_by(table.c.id))]
+        query = select(table).order_by(table.c.id)
+        if "revoked_at" in table.c:
+            query = query.where(table.c.revoked_at.is_(None))
+        return [dict(row._mapping) for row in connection.execute(query)]
 
     return DirectoryRecords(
         version,
@@ -227,7 +244,14 @@ def read_directory(connection: Connection) -> DirectoryRecords:
             )
             for row in rows(schema.sensor)
         ],
+        [ApiKey(**{**row, "sensor_ids": _split_ids(row["sensor_ids"])}) for row in rows(schema.api_key)],  # type: ignore[arg-type]
+        [Grant(**{**row, "access": ACCESS_WORDS[str(row["access"])]}) for row in rows(schema.access_grant)],  # type: ignore[arg-type]
     )
+
+
+def _columns(record: ApiKey | Grant | AuditEntry) -> dict[str, object]:
+    """What a record holds, by column."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _facts_to_text(facts: Facts | None) -> str | None:
@@ -244,3 +268,11 @@ def _join(words: frozenset[str]) -> str:
 
 def _split(text: object) -> frozenset[str]:
     return frozenset(str(text).split(",")) if text else frozenset()
+
+
+def _join_ids(ids: frozenset[int] | None) -> str | None:
+    return None if ids is None else ",".join(map(str, sorted(ids)))
+
+
+def _split_ids(text: object) -> frozenset[int] | None:
+    return None if text is None else frozenset(map(int, str(text).split(",")))

@@ -97,12 +97,38 @@ sensor = Table(
     Column("longitude", Double),
 )
 
+api_key = Table(
+    "api_key",
+    metadata,
+    _id(),
+    Column("user_id", BigInteger, ForeignKey("app_user.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False, unique=True, comment="the part of the text it is found by"),
+    Column("secret_hash", Text, nullable=False, comment="SHA-256 of the text, in hex"),
+    Column("read_only", Boolean, nullable=False),
+    Column("sensor_ids", Text, comment="comma separated; NULL: all its user may access"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+access_grant = Table(
+    "access_grant",
+    metadata,
+    _id(),
+    Column("from_account_id", BigInteger, ForeignKey("account.id"), nullable=False),
+    Column("to_account_id", BigInteger, ForeignKey("account.id"), nullable=False),
+    Column("access", Text, nullable=False, comment="read, post or read+post"),
+    Column("sensor_id", BigInteger, ForeignKey("sensor.id"), comment="NULL: all connections"),
+    Column("revoked_at", BigInteger),
+)
+
 audit_entry = Table(
     "audit_entry",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False, comment="order of recording"),
     Column("recorded_at", BigInteger, nullable=False),
-    Column("user_id", BigInteger, ForeignKey("app_user.id"), nullable=False, comment="who made the change"),
+    Column("user_id", BigInteger, ForeignKey("app_user.id"), comment="who made the change"),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False, comment="account, user or sensor"),
     Column("subject_id", BigInteger, nullable=False),

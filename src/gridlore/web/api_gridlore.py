@@ -16,6 +16,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
+from gridlore.domain.access import Purpose
 from gridlore.domain.errors import MessageError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
@@ -39,13 +40,16 @@ Packed = tuple[bytes, dict[str, str]]
 
 @get(SENSORS_PATH)
 async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
-    """Every sensor the user may see, and what is newest about it."""
+    """Every sensor the user may use, and what is newest about those that the user may read."""
     caller = authenticate(platform, request)
 
     def answer() -> Packed:
         sensors = caller.directory.accessible(caller.user)
-        heads = platform.query.read_heads(sensors)
-        listed = [_describe(caller.directory, sensor, heads[sensor.id]) for sensor in sensors]
+        readable = caller.directory.accessible(caller.user, purpose=Purpose.READ)
+        heads = platform.query.read_heads(readable)
+        listed = [
+            _describe(caller.directory, sensor, heads.get(sensor.id, Head(sensor.id))) for sensor in sensors
+        ]
         return pack(encode({"sensors": listed, **DONE}), {}, compress=wants_gzip(request))
 
     return send_bytes(*await platform.in_thread(answer))

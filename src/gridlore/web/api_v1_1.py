@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
+from gridlore.domain.access import Purpose
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import MessageError
 from gridlore.domain.sensors import SensorKind
@@ -87,7 +88,7 @@ async def get_connection(request: AnyRequest, platform: NamedDependency[Platform
 def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @post(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
-        caller = authenticate(platform, request)
+        caller = authenticate(platform, request, Purpose.POST)
         body = await read_body(request, platform.max_body_bytes)
         now = platform.clock()
 

@@ -1,4 +1,4 @@
-"""Who is asking: by token in the Authorization header, or by session cookie.
+"""Who is asking: by token or API key in the Authorization header, or by session cookie.
 
 Layer: web.
 """
@@ -7,42 +7,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridlore.domain.access import may_use_services
+from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
 from gridlore.services.directory import Directory
+from gridlore.services.keys import MARK, find_key
 from gridlore.web.answers import AnyRequest, header
 from gridlore.web.platform import Platform
 
 SESSION_COOKIE = "gridlore_session"
 
+KEY_MAY_READ = "This API key may read only; to post, use a key that may post, or a token."
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking, and the directory as it was when they were let in."""
+    """Who is asking, and the directory as it was when they were let in.
+
+    Whose API key is limited to some sensors gets a directory that has no others.
+    """
 
     user: User
     directory: Directory
 
 
-def authenticate(platform: Platform, request: AnyRequest) -> Caller:
-    """Who sent this, by token.
+def authenticate(platform: Platform, request: AnyRequest, purpose: Purpose = Purpose.READ) -> Caller:
+    """Who sent this, by token or API key.
 
     Raises
     ------
     AuthenticationError
-        No good token.
+        No good token or key.
     AuthorizationError
-        The user's account has none of the roles that may use services.
+        The user's account has none of the roles that may use services, or the key does not open this.
     """
     scheme, _, credentials = (header(request, b"authorization") or "").strip().partition(" ")
     token = credentials.strip() if scheme.lower() == "bearer" else scheme
     if not token or (credentials and scheme.lower() != "bearer"):
         raise AuthenticationError
-    directory = platform.directory.current
-    user = platform.accounts.user_of_token(directory, token, platform.clock() / 1_000_000)
+    directory, now = platform.directory.current, platform.clock()
+    if token.startswith(MARK):
+        key = find_key(directory, token, now)
+        user = directory.users[key.user_id]
+        directory = directory if key.sensor_ids is None else directory.limited_to(key.sensor_ids)
+        is_refused = key.read_only and purpose is Purpose.POST
+    else:
+        user, is_refused = platform.accounts.user_of_token(directory, token, now / 1_000_000), False
     if not may_use_services(user, directory.account(user)):
         raise AuthorizationError
+    if is_refused:
+        raise AuthorizationError(KEY_MAY_READ)
     return Caller(user, directory)
 
 

@@ -17,6 +17,7 @@ from gridlore.services.administration import Administration
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
+from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
 from gridlore.web.receipts import Receipts
@@ -48,6 +49,7 @@ class Platform:
     query: Query
     freshness: FreshnessReader
     administration: Administration
+    keys: KeyRing
     throttle: LoginThrottle
     max_body_bytes: int
     max_values: int

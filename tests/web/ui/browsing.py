@@ -43,7 +43,7 @@ class Page(HTMLParser):
         elif tag == "a":
             self.links.append(given.get("href", ""))
         elif tag == "select":
-            self._select = given["name"]
+            self._select = given.get("name", "")  # scripts have some without
         elif tag == "option" and "select" in self.open and "selected" in given:
             self.forms[-1].fields[self._select] = given.get("value", "\0")  # a text follows
         elif tag == "input" and "form" in self.open and "disabled" not in given and "name" in given:

@@ -114,7 +114,74 @@ def test_a_token_is_shown_once_with_its_end_and_works(client: WorldClient, ann: 
     assert token not in ann.go("/profile").text
 
 
-@pytest.mark.parametrize("path", ["/profile/token", "/profile/password"])
+def make_key(person: Person, code: int = 200, **fields: str) -> str:
+    """The text of a new key, or of the page that says why there is none."""
+    form = person.form(person.go("/profile"), "/profile/keys#keys")
+    text = person.send(form, code, **{"name": "gateway", **fields}).text
+    found = re.findall(r'aria-label="Your key">([^<]+)<', person.answer.text)
+    return found[0] if found else text
+
+
+def test_a_key_is_shown_once_with_a_call_to_try_and_works(client: WorldClient, ann: Person) -> None:
+    key = make_key(ann, access="post", sensors="Pole 2\r\n\r\nPole 10\r\n", days="365")
+    assert f"-H 'Authorization: Bearer {key}'" in ann.answer.text
+    assert ann.answer.headers["Cache-Control"] == "no-store"
+    assert status(client, key) == 200
+    page = ann.go("/profile")
+    assert key not in page.text
+    assert re.search(rf"gateway {key[:16]} reads and posts Pole 10, Pole 2 20\d\d-", page.text)
+
+
+def test_a_key_reads_only_unless_it_is_asked_to_post(client: WorldClient, ann: Person) -> None:
+    headers = {"Authorization": make_key(ann)}
+    assert client.request(None, "POST", "/api/v1_1/postMeterData", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"name": " "}, "A key needs a name of 1 to 100 characters"),
+        ({"name": "x" * 101}, "A key needs a name of 1 to 100 characters"),
+        ({"sensors": "Vault <b>7</b>"}, "neither an entity address nor a known name"),
+        ({"sensors": "ea1.2021-01.localhost:4:3"}, "were not found in your account"),
+        ({"sensors": "Pole 2\n" * 1001}, "at most 1000 sensors; got 1001"),
+    ],
+    ids=["nameless", "long", "of others", "address of others", "many"],
+)
+def test_a_key_that_cannot_be_made_is_explained(ann: Person, fields: dict[str, str], told: str) -> None:
+    assert told in make_key(ann, 422, **fields)
+    assert "/revoke" not in ann.answer.text
+
+
+def test_one_revokes_ones_own_keys_and_no_others(client: WorldClient, ann: Person) -> None:
+    key = make_key(ann)
+    cleo = Person(client)
+    assert cleo.log_in("cleo@meter.example", "cleo's password") == 303
+    form = cleo.form(cleo.go("/profile"), "/profile/keys#keys")
+    assert key[:16] not in cleo.answer.text
+    form.action = f"/profile/keys/{key[:16]}/revoke"
+    foreign = cleo.send(form, 404).text
+    form.action = "/profile/keys/glk_000000000000/revoke"
+    assert cleo.send(form, 404).text == foreign
+    assert status(client, key) == 200
+    assert ann.log_in("ann@plug.example", "ann's password") == 303
+    page = ann.send(ann.form(ann.go("/profile"), f"/profile/keys/{key[:16]}/revoke"))
+    assert "The key is revoked." in page.text
+    assert status(client, key) == 401
+    store = connect_store(client.settings)
+    assert [entry.user_id for entry in store.read_audit(10)] == [1, 1]
+    store.close()
+
+
+def test_a_key_outlives_a_new_password_of_its_user(client: WorldClient, ann: Person) -> None:
+    key = make_key(ann)
+    assert "API keys go on" in change_password(ann)
+    assert status(client, key) == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/profile/token", "/profile/password", "/profile/keys", "/profile/keys/glk_0/revoke"]
+)
 def test_no_other_site_can_send_these_forms(client: WorldClient, ann: Person, path: str) -> None:
     for form_token in ("", "guess"):
         assert client.http.post(path, data={"form_token": form_token}).status_code == 403

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gridlore.domain.access import Grant
 from gridlore.domain.sensors import User
+from gridlore.domain.timing import to_datetime
+from gridlore.services.grants import record_grant, tell_grants
 from gridlore.services.world.planning import Change, Plan, Record, make_plan
 from gridlore.services.world.reading import World
-from gridlore.store.interface import DirectoryTransaction, Store
+from gridlore.store.interface import DirectoryRecords, DirectoryTransaction, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def apply_world(
     *,
     hash_password: Callable[[str], str],
     verify_password: Callable[[str, str], bool],
-    year: int,
+    now: int,
 ) -> WorldSummary:
     """Create or update what ``world`` states; what it does not mention stays as it is.
 
@@ -63,8 +66,9 @@ def apply_world(
     ----------
     verify_password : callable
         Whether a hash (first) and a password fit.
-    year : int
-        A new sensor's grid keeps the standard time of its zone in this calendar year.
+    now : int
+        A new sensor's grid keeps the standard time that its zone has in this year; grants are recorded at
+        this time. [µs since epoch]
 
     Raises
     ------
@@ -72,12 +76,13 @@ def apply_world(
         With a line for every problem that shows only beside the directory; nothing was changed.
     """
     hashes = PasswordHashes(hash_password, verify_password)
+    year = to_datetime(now).year
     # A first plan finds most problems, and has the passwords hashed before the transaction makes others wait.
     with_passwords(make_plan(world, store.read_directory(), set(), year), hashes)
     with store.change_directory() as transaction:
         plan = make_plan(world, transaction.records(), transaction.sensors_with_data(), year)
         plan = with_passwords(plan, hashes)
-        carry_out(plan, transaction)
+        carry_out(plan, transaction, now)
     return summarise(plan)
 
 
@@ -97,8 +102,11 @@ def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:
     return replace(plan, users=tuple(map(renewed, plan.users, passwords)))
 
 
-def carry_out(plan: Plan, transaction: DirectoryTransaction) -> None:
-    """Write what the plan changes: accounts before their users, users before their sources and sensors."""
+def carry_out(plan: Plan, transaction: DirectoryTransaction, now: int) -> None:
+    """Write what the plan changes: accounts before their users, users before their sources and sensors.
+
+    Grants, which open one account's data to another, are recorded too.
+    """
     for account in _differing(plan.accounts):
         transaction.save_account(account)
     for user in _differing(plan.users):
@@ -107,6 +115,20 @@ def carry_out(plan: Plan, transaction: DirectoryTransaction) -> None:
         transaction.save_source(source)
     for sensor in _differing(plan.sensors):
         transaction.save_sensor(sensor)
+    given = [change for change in plan.grants if change.old != change.new]
+    if given:
+        records = transaction.records()
+        for change in given:
+            _give(change, records, transaction, now)
+
+
+def _give(
+    change: Change[Grant], records: DirectoryRecords, transaction: DirectoryTransaction, now: int
+) -> None:
+    saved = transaction.save_grant(change.new)
+    (after,) = tell_grants(records, [saved])
+    before = tell_grants(records, [change.old])[0] if change.old else None
+    record_grant(transaction, saved, before, after, now, actor=None)
 
 
 def _differing(changes: tuple[Change[Record], ...]) -> list[Record]:
@@ -119,6 +141,7 @@ def summarise(plan: Plan) -> WorldSummary:
     told += [(change.title, change.old, change.new) for change in plan.accounts]
     told += [(change.title, change.old, change.new) for change in plan.users]
     told += [(change.title, change.old, change.new) for change in plan.sensors]
+    told += [(change.title, change.old, change.new) for change in plan.grants]
     return WorldSummary(
         created=tuple(title for title, old, _ in told if old is None),
         updated=tuple(title for title, old, new in told if old is not None and old != new),

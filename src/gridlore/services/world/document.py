@@ -15,7 +15,7 @@ from typing import Any
 
 from gridlore.domain.errors import WorldError
 
-TABLES = ("account", "user", "sensor")
+TABLES = ("account", "user", "sensor", "grant")
 MAX_TITLE = 60
 """How much of its name an entry is told by. [characters]"""
 
@@ -108,7 +108,7 @@ def _entries(table: str, raw: object, places: list[_Found], problems: Problems) 
 
 
 def _title(fields: dict[str, Any]) -> str:
-    for key in ("name", "email", "quantity"):
+    for key in ("name", "email", "quantity", "from"):
         title = " ".join(str(fields.get(key, "")).split())
         if title:
             return f" ({_visible(title[:MAX_TITLE])})"

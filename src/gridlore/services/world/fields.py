@@ -100,6 +100,16 @@ class FieldReader:
                 self.report(f"{key} has {shown(word)}, which is none. {suggest(str(word), known)}", key)
         return frozenset(str(word) for word in value)
 
+    def names(self, key: str, example: str) -> tuple[str, ...] | None:
+        """A list of names; None when the field is absent."""
+        if key not in self._fields:
+            return None
+        value = self._fields[key]
+        if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+            self.report(f'{key} is a list of names like ["{example}"]; got {shown(value)}.', key)
+            return ()
+        return tuple(value)
+
     def choice(self, key: str, known: Collection[str], default: str | None = None) -> str:
         """One of the known words."""
         right = f"one of {', '.join(known)}"

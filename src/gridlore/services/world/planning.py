@@ -10,13 +10,15 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from gridlore.domain.access import Grant
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import format_span, standard_offset
 from gridlore.services.world.document import Problems, shown, suggest_similar
+from gridlore.services.world.granting import Parties, find_grants
 from gridlore.services.world.reading import SensorEntry, UserEntry, World
 from gridlore.store.interface import DirectoryRecords
 
-Record = TypeVar("Record", Account, User, Source, Sensor)
+Record = TypeVar("Record", Account, User, Source, Sensor, Grant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Plan:
     users: tuple[Change[User], ...]
     sources: tuple[Change[Source], ...]
     sensors: tuple[Change[Sensor], ...]
+    grants: tuple[Change[Grant], ...]
 
     @staticmethod
     def new_token_key() -> str:
@@ -63,9 +66,21 @@ def make_plan(world: World, records: DirectoryRecords, with_data: Collection[int
     accounts = _plan_accounts(world, records.accounts)
     users = _plan_users(world, records, accounts, problems)
     sources = _plan_sources(users, records.sources)
-    sensors = _SensorPlanner(records, users, with_data, year, problems).plan(world.sensors)
+    planner = _SensorPlanner(records, users, with_data, year, problems)
+    sensors = planner.plan(world.sensors)
+    parties = Parties(_account_ids(records, accounts), planner.connections(sensors))
+    grants = tuple(
+        Change(title, old, new)
+        for title, old, new in find_grants(world.grants, records.grants, parties, problems)
+    )
     problems.raise_any()
-    return Plan(world, accounts, users, sources, sensors)
+    return Plan(world, accounts, users, sources, sensors, grants)
+
+
+def _account_ids(records: DirectoryRecords, accounts: Iterable[Change[Account]]) -> dict[str, int]:
+    """Ids by name, of the accounts that there will be."""
+    known = {account.name: account.id for account in records.accounts}
+    return known | {change.new.name: change.new.id for change in accounts}
 
 
 def _ids_after(
@@ -91,8 +106,7 @@ def _plan_accounts(world: World, known: Sequence[Account]) -> tuple[Change[Accou
 def _plan_users(
     world: World, records: DirectoryRecords, accounts: Iterable[Change[Account]], problems: Problems
 ) -> tuple[Change[User], ...]:
-    account_ids = {account.name: account.id for account in records.accounts}
-    account_ids |= {change.new.name: change.new.id for change in accounts}
+    account_ids = _account_ids(records, accounts)
     by_email = {user.email: user for user in records.users}
     ids = _ids_after(records.users)
     changes = []
@@ -182,6 +196,16 @@ class _SensorPlanner:
             stated[identity] = entry
             changes.append(self._plan_one(entry, owner, self._known.get(identity)))
         return tuple(changes)
+
+    def connections(self, changes: Iterable[Change[Sensor]]) -> dict[tuple[int, str], Sensor]:
+        """The connections that there will be, by account and name."""
+        sensors = {sensor.id: sensor for sensor in self._known.values()}
+        sensors |= {change.new.id: change.new for change in changes}
+        return {
+            (self._users[sensor.owner_id].account_id, sensor.name): sensor
+            for sensor in sensors.values()
+            if sensor.owner_id is not None
+        }
 
     def _plan_one(self, entry: SensorEntry, owner: User | None, old: Sensor | None) -> Change[Sensor]:
         if old is not None and (old.timezone, old.resolution) == (entry.timezone, entry.resolution):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gridlore.domain.access import ACCESS_WORDS, NO_ACCESS, Access
 from gridlore.domain.sensors import ADMIN, ROLES, Direction, SensorKind
 from gridlore.domain.units import POWER_UNIT, WEATHER_UNITS, is_price_unit, normalise_unit
 from gridlore.services.world.document import Place, Problems, RawEntry, read_document, shown
@@ -30,6 +31,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "resolution",
         "timezone",
     ),
+    "grant": ("from", "to", "access", "connections"),
 }
 """What an entry may state; a sensor according to its kind."""
 
@@ -81,6 +83,17 @@ class SensorEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantEntry:
+    """Access that shall be there: to connections of ``giver`` for ``taker``; ``connections`` None: to all."""
+
+    place: Place
+    giver: str
+    taker: str
+    access: Access
+    connections: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What a world file states, each in order of the file."""
 
@@ -88,6 +101,7 @@ class World:
     accounts: tuple[AccountEntry, ...]
     users: tuple[UserEntry, ...]
     sensors: tuple[SensorEntry, ...]
+    grants: tuple[GrantEntry, ...]
 
 
 def parse_world(
@@ -125,6 +139,7 @@ def read_entries(
         tuple(_read_account(reader) for reader in readers["account"]),
         tuple(_read_user(reader, environ) for reader in readers["user"]),
         tuple(sensor for sensor in sensors if sensor is not None),
+        tuple(_read_grant(reader) for reader in readers["grant"]),
     )
     _report_duplicates(world, problems)
     problems.raise_any()
@@ -235,6 +250,18 @@ def _weather_unit(reader: FieldReader, quantity: str) -> str:
     if unit and unit != WEATHER_UNITS.get(quantity, unit):
         reader.report(f"unit is {right}; got {shown(unit)}.", "unit")
     return unit
+
+
+def _read_grant(reader: FieldReader) -> GrantEntry:
+    reader.check_keys(KEYS["grant"], "a grant")
+    right = "the name of an account"
+    return GrantEntry(
+        reader.place,
+        reader.text("from", right),
+        reader.text("to", right),
+        ACCESS_WORDS.get(reader.choice("access", tuple(ACCESS_WORDS)), NO_ACCESS),
+        reader.names("connections", "CS 1"),
+    )
 
 
 def _report_duplicates(world: World, problems: Problems) -> None:

@@ -43,6 +43,10 @@ ACTIONS = {
     "invite": "made a link to set the password of",
     "accept invitation": "set a password, by link, as",
     "change password": "changed the password of",
+    "create key": "made an API key of",
+    "revoke key": "revoked an API key of",
+    "give access": "let another account use connections of",
+    "revoke access": "no longer lets another account use connections of",
 }
 
 
@@ -72,13 +76,13 @@ class ToldChange:
 
 def tell_change(directory: Directory, entry: AuditEntry) -> ToldChange:
     """An entry in words."""
-    who = directory.users.get(entry.user_id)
+    who = None if entry.user_id is None else directory.users.get(entry.user_id)
     before, after = entry.before or {}, entry.after or {}
     return ToldChange(
         entry.id,
         format_instant(entry.recorded_at),
         tell_instant(entry.recorded_at, "UTC"),
-        who.email if who else f"user {entry.user_id}",
+        who.email if who else "the command line",
         ACTIONS.get(entry.action, entry.action),
         entry.title,
         f"/administration/{entry.subject}s/{entry.subject_id}",

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import numpy as np
 from litestar.response import Template
 
-from gridlore.domain.access import may_use_services
+from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.sensors import Sensor, SensorKind
 from gridlore.domain.timing import format_instant
 from gridlore.services.freshness import Freshness, late_by
@@ -109,7 +109,7 @@ async def show_overview(platform: Platform, request: AnyRequest, caller: Caller)
 
 def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choice) -> Template:
     now = platform.clock()
-    seen = caller.directory.accessible(caller.user)
+    seen = caller.directory.accessible(caller.user, purpose=Purpose.READ)
     found = search_sensors(caller, seen, choice.search)
     heads = platform.query.read_heads(found)
     late = {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None}
@@ -129,6 +129,7 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
         "overview.html",
         choice=choice,
         total=len(seen),
+        postable=_only_postable(caller),
         matching=len(chosen),
         filters=_filters(choice, found, late),
         groups=[
@@ -139,6 +140,16 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
         previous=choice.address(page=page - 1) if page > 1 else None,
         following=choice.address(page=page + 1) if page < last_page else None,
     )
+
+
+def _only_postable(caller: Caller) -> list[tuple[str, str]]:
+    """Connections that the caller may post to and not read: name, and where to upload."""
+    directory, user = caller.directory, caller.user
+    return [
+        (sensor.name, f"/sensors/{sensor.id}/upload")
+        for sensor in directory.accessible(user, SensorKind.CONNECTION, Purpose.POST)
+        if not directory.may_access(user, sensor, Purpose.READ)
+    ]
 
 
 def search_sensors(caller: Caller, sensors: Sequence[Sensor], search: str) -> list[Sensor]:

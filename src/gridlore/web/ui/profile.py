@@ -1,17 +1,24 @@
-"""One's own profile: who one is, another password, a token for programs.
+"""One's own profile: who one is, another password, tokens and keys for programs, who else may see one's data.
 
 Layer: web.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
-from gridlore.domain.errors import AuthenticationError, TooManyRequestsError, UserError
-from gridlore.domain.timing import format_instant
+from gridlore.domain.access import access_word
+from gridlore.domain.errors import AuthenticationError, GridloreError, TooManyRequestsError, UserError
+from gridlore.domain.keys import ApiKey
+from gridlore.domain.timing import DAY, format_instant
 from gridlore.services.administration import MIN_PASSWORD
+from gridlore.services.directory import Directory
+from gridlore.services.keys import MAX_NAME, KeyRequest
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import Caller, log_in
@@ -22,14 +29,21 @@ from gridlore.web.ui.session import read_form, require_caller
 from gridlore.web.ui.wording import tell_instant, tell_span
 
 NOTICES = {
-    "password": "Your password is changed. All other sessions and all tokens given out before have ended."
+    "password": "Your password is changed. All other sessions and all tokens given out before have ended. "
+    "API keys go on.",
+    "revoked": "The key is revoked.",
 }
+
+LIFETIMES = {"90": "in 90 days", "365": "in a year", "": "never"}
+"""When a new key ends: days, and how that is told."""
 
 
 def _show(
     platform: Platform, request: AnyRequest, caller: Caller, *, code: int = 200, **context: object
 ) -> Template:
     account = caller.directory.account(caller.user)
+    directory = platform.directory.current  # which has what was changed just now
+    own = [key for key in directory.keys.values() if key.user_id == caller.user.id]
     return render(
         platform,
         request,
@@ -40,8 +54,44 @@ def _show(
         lifetime=tell_span(platform.session_max_age * 1_000_000),
         shortest=MIN_PASSWORD,
         longest=MAX_PASSWORD,
-        **context,
+        keys=[_describe_key(directory, key, platform.clock()) for key in own],
+        lifetimes=LIFETIMES,
+        longest_name=MAX_NAME,
+        shares=_describe_shares(directory, account.id),
+        **{"form": {}, **context},
     )
+
+
+def _describe_key(directory: Directory, key: ApiKey, now: int) -> dict[str, object]:
+    user = directory.users[key.user_id]
+    listed = [directory.sensors.get(sensor_id) for sensor_id in sorted(key.sensor_ids or ())]
+    sensors = [
+        sensor.name
+        if sensor and directory.may_access(user, sensor, None)
+        else "one that is not yours any more"
+        for sensor in listed
+    ]
+    return {
+        "name": key.name,
+        "prefix": key.prefix,
+        "access": "reads" if key.read_only else "reads and posts",
+        "sensors": ", ".join(sensors) or "all sensors",
+        "ends": "never" if key.expires_at is None else tell_instant(key.expires_at, "UTC"),
+        "is_expired": key.is_expired(now),
+    }
+
+
+def _describe_shares(directory: Directory, account_id: int) -> list[tuple[str, str, str]]:
+    """Whom the account's connections are shared with: account, access, which."""
+    return [
+        (
+            directory.accounts[grant.to_account_id].name,
+            access_word(grant.access),
+            "all connections" if grant.sensor_id is None else directory.sensors[grant.sensor_id].name,
+        )
+        for grant in directory.grants.values()
+        if grant.from_account_id == account_id
+    ]
 
 
 @get("/profile")
@@ -67,6 +117,44 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
         until=tell_instant(until, "UTC"),
         until_instant=format_instant(until // 1_000_000 * 1_000_000),
     )
+
+
+@post("/profile/keys", status_code=200)
+async def submit_key(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
+    """Make a key, shown once."""
+    caller = require_caller(platform, request)
+    form = await read_form(platform, request)
+    now = platform.clock()
+    days = form.get("days", "")
+    wanted = KeyRequest(
+        name=form.get("name", ""),
+        read_only=form.get("access") != "post",
+        sensors=[line.strip() for line in form.get("sensors", "").splitlines() if line.strip()],
+        expires_at=now + int(days) * DAY if days in LIFETIMES and days else None,
+    )
+    try:
+        key, text = await platform.in_thread(
+            platform.keys.create, caller.directory, caller.user, wanted, now, caller.user
+        )
+    except GridloreError as error:
+        return _show(platform, request, caller, code=422, key_problem=error.message, form=form)
+    return _show(platform, request, caller, key=text, key_name=key.name)
+
+
+@post("/profile/keys/{prefix:str}/revoke", status_code=303)
+async def submit_revocation(
+    request: AnyRequest, platform: NamedDependency[Platform], prefix: FromPath[str]
+) -> Template | Redirect:
+    """End one of one's own keys, known by how it begins: ids would tell how many keys others have."""
+    caller = require_caller(platform, request)
+    await read_form(platform, request)
+    key = caller.directory.find_key(prefix)
+    if key is None or key.user_id != caller.user.id:
+        problem = "You have no such key, or it was revoked already."
+        return _show(platform, request, caller, code=404, key_problem=problem)
+    with suppress(UserError):  # somebody else revoked it just now
+        await platform.in_thread(platform.keys.revoke, key.id, platform.clock(), caller.user)
+    return Redirect("/profile?notice=revoked", status_code=303)
 
 
 @post("/profile/password", status_code=200)
@@ -95,4 +183,4 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
     return Redirect("/profile?notice=password", status_code=303, cookies=[session_cookie(platform, changed)])
 
 
-HANDLERS = (show_profile, submit_token, submit_password)
+HANDLERS = (show_profile, submit_token, submit_key, submit_revocation, submit_password)

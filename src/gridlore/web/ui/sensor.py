@@ -8,8 +8,9 @@ from __future__ import annotations
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import Template
+from litestar.response import Redirect, Template
 
+from gridlore.domain.access import Purpose
 from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Direction, Sensor, SensorKind
 from gridlore.domain.timing import DAY, HOUR, MINUTE, SECOND, format_instant, format_span
@@ -41,20 +42,24 @@ POSTS: dict[SensorKind, tuple[Endpoint, str]] = {
 @get("/sensors/{sensor_id:int}")
 async def show_sensor(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
-) -> Template:
-    """The page of one sensor."""
+) -> Template | Redirect:
+    """The page of one sensor; who may only post to it is led to where that is done."""
     caller = require_caller(platform, request)
-    sensor = find_sensor(caller, sensor_id)
+    sensor = find_sensor(caller, sensor_id, None)
+    directory = caller.directory
+    if not directory.may_access(caller.user, sensor):
+        return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
+    may_post = directory.may_access(caller.user, sensor, Purpose.POST)
     heads = await platform.in_thread(platform.query.read_heads, [sensor])
     head, now = heads[sensor.id], platform.clock()
     return render(
         platform,
         request,
         "sensor.html",
-        sensor=_describe(caller.directory, sensor),
+        sensor=_describe(directory, sensor),
         span=_describe_span(head),
         latest=_describe_latest(head, now),
-        post=_describe_post(caller.directory, sensor, now),
+        post=_describe_post(directory, sensor, now) if may_post else None,
         origin=site_url(request),
         data_path=DATA_PATH,
     )

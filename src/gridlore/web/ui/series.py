@@ -17,7 +17,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 from litestar.types import ASGIApp
 
-from gridlore.domain.access import may_use_services
+from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.errors import GridloreError, HorizonError, MessageError, PeriodError
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import EARLIEST, LATEST, to_datetime, to_instant
@@ -54,18 +54,18 @@ def answer_script(_: AnyRequest, error: GridloreError) -> Response[bytes]:
 ERRORS: dict[int | type[Exception], Any] = {GridloreError: answer_script}
 
 
-def find_sensor(caller: Caller, sensor_id: int) -> Sensor:
+def find_sensor(caller: Caller, sensor_id: int, purpose: Purpose | None = Purpose.READ) -> Sensor:
     """The sensor with this id.
 
     Raises
     ------
     NoSuchPageError
-        There is none, or not for this user.
+        There is none, or not for this user and purpose (None: any).
     """
     directory = caller.directory
     sensor = directory.sensors.get(sensor_id)
     allowed = may_use_services(caller.user, directory.account(caller.user))
-    if sensor is None or not allowed or not directory.may_access(caller.user, sensor):
+    if sensor is None or not allowed or not directory.may_access(caller.user, sensor, purpose):
         raise NoSuchPageError
     return sensor
 

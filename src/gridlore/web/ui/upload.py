@@ -21,7 +21,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
-from gridlore.domain.access import may_use_services
+from gridlore.domain.access import Purpose
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, ReplacementError
 from gridlore.domain.sensors import Sensor
@@ -35,7 +35,7 @@ from gridlore.web.auth import SESSION_COOKIE, Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
 from gridlore.web.ui.series import find_sensor
-from gridlore.web.ui.session import FORM_TOKEN, NoSuchPageError, check_form, read_form, require_caller
+from gridlore.web.ui.session import FORM_TOKEN, check_form, read_form, require_caller
 from gridlore.web.ui.upload_preview import describe_choices, describe_reading, digest, tell_rows
 from gridlore.wire.responses import reject
 
@@ -139,9 +139,7 @@ async def submit_check(
 
 def _find_sensor(caller: Caller, sensor_id: int) -> Sensor:
     """The sensor with this id, if the user may post to it; else there is no such page."""
-    if not may_use_services(caller.user, caller.directory.account(caller.user)):
-        raise NoSuchPageError
-    return find_sensor(caller, sensor_id)
+    return find_sensor(caller, sensor_id, Purpose.POST)
 
 
 async def _read_upload(platform: Platform, request: AnyRequest) -> tuple[str, bytes]:

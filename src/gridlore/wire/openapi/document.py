@@ -71,11 +71,11 @@ def _security_schemes() -> dict[str, Any]:
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "The token, bare.",
+            "description": "The token, or an API key (`glk_…`), bare.",
         },
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "The token, after the word Bearer.",
+            "description": "The token, or an API key (`glk_…`), after the word Bearer.",
         },
     }

@@ -1,0 +1,365 @@
+"""No account sees, names or counts what another has, or is answered otherwise because of it.
+
+The same requests go to two applications. They hold the same, but for another account with users,
+connections, data, keys and grants that only the first one has. Whoever asks, by whatever credential, must
+get the very same answers from both, after the same reads of the store. That is asked of every route the
+application has: a route without requests here fails the test.
+
+Not hidden are ids of users in ``source``: they stand in every belief about markets and weather (ADR 012).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from gridlore.bootstrap import connect_store, create_app, open_accounts
+from gridlore.store.sqlite import SQLiteStore
+from tests.conftest import Databases, WorldClient, apply_file
+
+HERE = Path(__file__).parent
+START = "2020-05-01T00:00:00Z"
+HOST = "ea1.2021-01.localhost"
+VIC, VAULT, NOBODY, NOTHING = 3, 5, 999, 999
+"""Ids of a user and a connection that only one of the applications knows, and of some that none does."""
+
+CONNECTIONS = (
+    "Pole 1",
+    "Pole 2",
+    "Vault 7",
+    f"{HOST}:{VIC}:{VAULT}",
+    f"{HOST}:1:{VAULT}",
+    f"{HOST}:fm0.{VIC}:{VAULT}",
+    f"{HOST}:fm1.{VAULT}",
+    f"{HOST}:{VAULT}",
+    f"{HOST}:{VIC}:6",
+)
+EVERYTHING = (
+    *CONNECTIONS,
+    "epex_da",
+    f"{HOST}:nowhere",
+    f"{HOST}:temperature:52:5",
+    f"{HOST}:wind speed:1:1",
+)
+
+CREDENTIALS = ("nothing", "token", "key", "read-only key", "limited key", "session", "session and token")
+FEW = ("nothing", "session")
+"""For requests that take long, because a password is checked."""
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One request; ``form`` is sent with the token that the session's own pages have."""
+
+    method: str
+    path: str
+    query: Fields | None = None
+    json: Any = None
+    form: Fields | None = None
+    file: bool = False
+    credentials: tuple[str, ...] = CREDENTIALS
+
+
+def reads(path: str, key: str, names: Sequence[str], **fields: str) -> list[Probe]:
+    period = {"start": START, "duration": "PT1H", **fields}
+    asked = [{key: name} for name in names] + [{key: ["Pole 1", name]} for name in names[2:4]]
+    asked += [{key: "Pole 1", "source": "MDC"}, {key: "Vault 7", "resolution": "PT7M"}]
+    return [Probe("GET", path, {**period, **one}) for one in asked]
+
+
+def service(name: str) -> tuple[str, str]:
+    return f"/api/v1_1/{name}", f"{name[0].upper()}{name[1:]}Request"
+
+
+def read_service(name: str) -> list[Probe]:
+    path, kind = service(name)
+    return reads(path, "connection", CONNECTIONS, type=kind, unit="MW")
+
+
+def post_service(name: str, key: str, names: Sequence[str], unit: str, **fields: Any) -> list[Probe]:
+    path, kind = service(name)
+    message = {"type": kind, "unit": unit, "start": START, "duration": "PT1H", "values": [1.5], **fields}
+    sent: list[Fields] = [{key: name} for name in names]
+    sent += [{key: ["Pole 1", name]} for name in names[2:4]]  # another resolution in one of them
+    sent += [{key: name, "values": [-9]} for name in names[:4]]  # the wrong sign, and a replacement
+    return [Probe("POST", path, json={**message, **one}) for one in sent]
+
+
+def pages(*paths: str) -> list[Probe]:
+    return [Probe("GET", path) for path in paths]
+
+
+def forms(path: str, *fields: Fields) -> list[Probe]:
+    return [Probe("POST", path, form=one) for one in fields or ({},)]
+
+
+def of_sensors(path: str) -> tuple[str, ...]:
+    return tuple(path.format(number) for number in (1, VAULT, 6, NOTHING))
+
+
+def build_probes(hidden_key: str) -> dict[tuple[str, str], list[Probe]]:
+    """What is asked of each route; ``hidden_key`` begins a key of the hidden account."""
+    guess = {"email": "vic@vaults.example", "password": "a guess"}
+    password = {"password": "a password of asa's own", "again": "a password of asa's own"}
+    sections = ("accounts", "users", "sensors", "changes", "vaults")
+    records = [f"/administration/{section}/{number}" for section in sections for number in (1, 3, NOBODY)]
+    series = "?first=2020-05-01&last=2020-05-02"
+    return {
+        ("GET", "/api/v1_1/getService"): pages("/api/v1_1/getService"),
+        ("GET", "/api/v1_1/getConnection"): pages("/api/v1_1/getConnection"),
+        ("GET", "/api/v1_1/getMeterData"): read_service("getMeterData"),
+        ("GET", "/api/v1_1/getPrognosis"): read_service("getPrognosis"),
+        ("POST", "/api/v1_1/postMeterData"): post_service("postMeterData", "connection", CONNECTIONS, "MW"),
+        ("POST", "/api/v1_1/postPrognosis"): post_service(
+            "postPrognosis", "connection", CONNECTIONS, "MW", horizon="R/PT6H"
+        ),
+        ("POST", "/api/v1_1/postPriceData"): post_service(
+            "postPriceData", "market", EVERYTHING, "EUR/MWh", horizon="PT24H"
+        ),
+        ("POST", "/api/v1_1/postWeatherData"): post_service(
+            "postWeatherData", "sensor", EVERYTHING, "°C", horizon="PT24H"
+        ),
+        ("GET", "/api/gridlore/v1/sensors"): pages("/api/gridlore/v1/sensors"),
+        ("GET", "/api/gridlore/v1/data"): reads("/api/gridlore/v1/data", "sensor", EVERYTHING)
+        + reads("/api/gridlore/v1/data", "sensor", EVERYTHING, format="csv"),
+        ("GET", "/api/gridlore/v1/beliefs"): reads("/api/gridlore/v1/beliefs", "sensor", EVERYTHING),
+        ("GET", "/api"): pages("/api"),
+        ("POST", "/api/requestAuthToken"): [
+            Probe("POST", "/api/requestAuthToken", json={"email": email})
+            for email in ("asa@poles.example", "vic@vaults.example", "nobody@vaults.example")
+        ]
+        + [Probe("POST", "/api/requestAuthToken", json=guess, credentials=FEW)],
+        ("GET", "/schema/openapi.json"): pages("/schema/openapi.json"),
+        ("GET", "/"): pages("/", "/?q=Vault", "/?q=Pole", "/?state=late", "/?kind=connection&page=2"),
+        ("GET", "/login"): pages("/login?next=/sensors/5"),
+        ("POST", "/login"): [Probe("POST", "/login", form=guess, credentials=FEW)],
+        ("POST", "/logout"): forms("/logout"),
+        ("GET", "/docs"): pages("/docs"),
+        ("GET", "/profile"): pages("/profile"),
+        ("POST", "/profile/token"): forms("/profile/token"),
+        ("POST", "/profile/keys"): forms(
+            "/profile/keys", *({"name": name, "sensors": name} for name in (*EVERYTHING, "Pole 1"))
+        ),
+        ("POST", "/profile/keys/{prefix}/revoke"): forms(f"/profile/keys/{hidden_key}/revoke")
+        + forms("/profile/keys/5/revoke"),
+        ("POST", "/profile/password"): forms("/profile/password", {"current": "a guess", **password}),
+        ("GET", "/invitation/{token}"): pages("/invitation/guess"),
+        ("POST", "/invitation/{token}"): forms("/invitation/guess", password),
+        ("GET", "/administration"): pages("/administration"),
+        ("GET", "/administration/changes"): pages("/administration/changes"),
+        ("GET", "/administration/{section}"): pages(*(f"/administration/{one}" for one in sections)),
+        ("GET", "/administration/{section}/new"): pages("/administration/users/new"),
+        ("POST", "/administration/{section}/new"): forms(
+            "/administration/users/new", {"account": "Sealed Vaults"}
+        ),
+        ("GET", "/administration/{section}/{record_id}"): pages(*records),
+        ("POST", "/administration/{section}/{record_id}"): [one for path in records for one in forms(path)],
+        ("POST", "/administration/invitations/{record_id}"): forms("/administration/invitations/3"),
+        ("GET", "/sensors/{sensor_id}"): pages(*of_sensors("/sensors/{}")),
+        ("GET", "/sensors/{sensor_id}/series.json"): pages(*of_sensors("/sensors/{}/series.json" + series)),
+        ("GET", "/sensors/{sensor_id}/data.csv"): pages(*of_sensors("/sensors/{}/data.csv" + series)),
+        ("GET", "/sensors/{sensor_id}/quality.json"): pages(*of_sensors("/sensors/{}/quality.json" + series)),
+        ("GET", "/sensors/{sensor_id}/upload"): pages(*of_sensors("/sensors/{}/upload")),
+        ("POST", "/sensors/{sensor_id}/upload"): [
+            Probe("POST", path, form={}, file=True) for path in of_sensors("/sensors/{}/upload")
+        ],
+        ("GET", "/sensors/{sensor_id}/upload/check"): pages(*of_sensors("/sensors/{}/upload/check")),
+        ("POST", "/sensors/{sensor_id}/upload/check"): [
+            one
+            for path in of_sensors("/sensors/{}/upload/check")
+            for one in forms(path, {"file": "x", "signature": "y"})
+        ],
+        ("GET", "/plotly/plotly.min.js"): [],  # files of the program
+        ("GET", "/static/{file_path}"): [],
+        ("GET", "/docs/assets/{file_path}"): [],
+    }
+
+
+PROBES = build_probes("glk_000000000000")
+
+
+@dataclass
+class Pair:
+    """The application that holds something more, and the one that does not."""
+
+    apps: list[Litestar]
+    clients: list[WorldClient]
+    keys: dict[str, str]
+    hidden_key: str
+    reads: list[tuple[str, int]] = field(default_factory=list)
+
+    def ask(self, which: int, probe: Probe, credential: str, user: str = "asa") -> tuple[object, ...]:
+        """What is answered, but for what changes by the moment, and what of the store was read."""
+        client = self.clients[which]
+        headers, cookies = {"Accept": "text/html"}, {}
+        if credential in self.keys:
+            headers["Authorization"] = f"Bearer {self.keys[credential]}"
+        elif credential.endswith("token"):
+            headers["Authorization"] = self.clients[0].token(user)
+        form = dict(probe.form) if probe.form is not None else None
+        if credential.startswith("session"):
+            cookies = {"gridlore_session": self.keys["cookie"]}
+            if form is not None:
+                form["form_token"] = open_accounts(client.settings).sign_form(self.keys["cookie"])
+        client.http.cookies.clear()
+        client.http.cookies.update(cookies)
+        self.reads.clear()
+        files = {"file": ("table.csv", "time,value\n2020-05-01T00:00Z,1\n")} if probe.file else None
+        answer = client.http.request(
+            probe.method,
+            probe.path,
+            params=probe.query,
+            json=probe.json,
+            data=form,
+            files=files,
+            headers=headers,
+            follow_redirects=False,
+        )
+        return (*told(answer), tuple(self.reads))
+
+
+def told(answer: httpx.Response) -> tuple[int, str | None, str | None, str]:
+    text = re.sub(r"20(?:2[1-9]|[3-9]\d)-\d\d-\d\d[T ][\d:.]+", "<now>", answer.text)
+    text = re.sub(r"glk_[\w-]+", "<key>", re.sub(r'"now":\d+', "<now>", text))
+    text = re.sub(r"[\w.-]{48,}", "<random>", text)
+    assert answer.status_code < 500, text
+    return answer.status_code, answer.headers.get("Content-Type"), answer.headers.get("Location"), text
+
+
+def fill(client: WorldClient, user: str, endpoint: str, **fields: Any) -> None:
+    message = {"start": START, "duration": "PT1H", "values": [1, 2, 3, 4], "horizon": "-PT1M", **fields}
+    assert client.post(user, endpoint, **message).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def pair(sqlite_databases: Databases) -> Iterator[Pair]:
+    databases = sqlite_databases
+    plain = databases.settings(
+        databases.create(databases.template(HERE / "isolation.toml")), LOGIN_ATTEMPTS="1000"
+    )
+    with TestClient(create_app(plain), base_url="http://testserver.local") as http:
+        asa = WorldClient(http, plain)
+        keys = {
+            "key": asa.key("asa", "all"),
+            "read-only key": asa.key("asa", "read", read_only=True),
+            "limited key": asa.key("asa", "limited", sensors=["Pole 1"]),
+        }
+        for name in ("Pole 1", "Pole 2"):
+            fill(asa, "asa", "postMeterData", connection=name, unit="MW")
+        price = {"market": "epex_da", "unit": "EUR/MWh", "values": [50]}
+        fill(asa, "asa", "postPriceData", **price)
+        place = f"{HOST}:temperature:52.1:5.18"
+        fill(asa, "asa", "postWeatherData", sensor=place, unit="°C")
+        asa.log_in("asa")
+        keys["cookie"] = str(http.cookies["gridlore_session"])
+    name = plain.database_url.rpartition("/")[2].removesuffix(".db")
+    more = databases.settings(databases.create(name), LOGIN_ATTEMPTS="1000")
+    store = connect_store(more)
+    apply_file(store, HERE / "hidden.toml", open_accounts(more))
+    assert [sensor.name for sensor in store.read_directory().sensors[4:]] == ["Vault 7", "Pole 1"]
+    store.close()
+    apps = [create_app(settings) for settings in (more, plain)]
+    with (
+        TestClient(apps[0], base_url="http://testserver.local") as first,
+        TestClient(apps[1], base_url="http://testserver.local") as second,
+    ):
+        clients = [WorldClient(first, more), WorldClient(second, plain)]
+        fill(clients[0], "vic", "postMeterData", connection="Vault 7", unit="MW")
+        fill(clients[0], "val", "postPrognosis", connection=f"{HOST}:4:6", unit="MW")
+        hidden_key = clients[0].key("vic", "hidden")[:16]
+        made = Pair(apps, clients, keys, hidden_key)
+        with pytest.MonkeyPatch.context() as patch:
+            for method in ("read_blocks", "read_heads"):
+                patch.setattr(SQLiteStore, method, counting(made, method))
+            yield made
+
+
+def counting(pair: Pair, method: str) -> Any:
+    """The method of a store, which notes how much it was asked for."""
+    original = getattr(SQLiteStore, method)
+
+    def read(self: SQLiteStore, asked: Sequence[Any]) -> Any:
+        pair.reads.append((method, len(asked)))
+        return original(self, asked)
+
+    return read
+
+
+def routes_of(app: Litestar) -> set[tuple[str, str]]:
+    return {
+        (method, route.path_format)
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if method not in {"OPTIONS", "HEAD"}
+    }
+
+
+def test_every_route_of_the_application_is_asked(pair: Pair) -> None:
+    assert routes_of(pair.apps[0]) == set(PROBES), "say in build_probes what to ask of a new route"
+
+
+@pytest.mark.parametrize("route", list(PROBES), ids=" ".join)
+def test_nobody_is_answered_otherwise_because_of_what_another_account_has(
+    pair: Pair, route: tuple[str, str]
+) -> None:
+    for probe in build_probes(pair.hidden_key)[route]:
+        for credential in probe.credentials:
+            with_it, without = (pair.ask(which, probe, credential) for which in (0, 1))
+            assert with_it == without, (credential, probe)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1_1/getConnection",
+        "/api/gridlore/v1/sensors",
+        f"/api/gridlore/v1/data?sensor={HOST}:{VIC}:{VAULT}&start={START}&duration=PT1H",
+        f"/api/gridlore/v1/data?sensor=Pole%201&start={START}&duration=PT1H",
+    ],
+)
+def test_an_admin_does_see_it_so_that_the_requests_above_could_have_told(pair: Pair, path: str) -> None:
+    probe = Probe("GET", path)
+    assert pair.ask(0, probe, "token", "root") != pair.ask(1, probe, "token", "root")
+
+
+def test_a_replacement_is_told_of_ones_own_values_only(pair: Pair) -> None:
+    """Two sources of one connection: the message about one never has the other's value."""
+    client = pair.clients[0]
+    about = {"connection": "Vault 7", "unit": "MW"}
+    fill(client, "fay", "postMeterData", **about, values=[77.25])
+    again = {"start": START, "duration": "PT1H", "values": [78.5], "horizon": "-PT1M"}
+    answer = client.post("fay", "postMeterData", **about, **again)
+    assert (answer.status_code, answer.json()["status"]) == (403, "INVALID_REPLACEMENT")
+    assert "77.25" in answer.json()["message"]
+    again = {"start": START, "duration": "PT1H", "values": [1, 2, 3, 4], "horizon": "-PT1M"}
+    assert client.post("vic", "postMeterData", **about, **again).json()["unchanged"] == 4
+
+
+def test_the_wait_for_the_password_is_the_same_for_users_who_do_not_exist(pair: Pair) -> None:
+    """Told by the work done, not by a clock: one password is checked for either."""
+    checked = []
+    accounts = type(open_accounts(pair.clients[0].settings))
+    original = accounts.verify_password
+
+    def verify(self: Any, password_hash: str, password: str) -> bool:
+        checked.append(password_hash.split("$")[1:4])
+        return bool(original(self, password_hash, password))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "verify_password", verify)
+        for email in ("vic@vaults.example", "val@vaults.example", "nobody@vaults.example"):
+            body = {"email": email, "password": f"a guess at {time.time()}"}
+            assert pair.clients[0].http.post("/api/requestAuthToken", json=body).status_code == 401
+    assert len(checked) == 3
+    assert checked[0] == checked[1] == checked[2], "the same parameters of Argon2id"
