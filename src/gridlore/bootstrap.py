@@ -11,6 +11,7 @@ from gridlore.config import Mode, Settings, load_settings
 from gridlore.domain.addresses import NamingAuthority
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
+from gridlore.services.audit import AuditTrail
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
@@ -96,8 +97,11 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
     accounts = open_accounts(settings)
     writer = Writer(store, max_queue_bytes=settings.write_queue_bytes, replace=settings.mode is Mode.PLAY)
 
+    trail = AuditTrail(store)
+
     def close() -> None:
         directory.close()
+        trail.close()
         writer.close()
         store.close()
 
@@ -109,6 +113,7 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
         freshness=FreshnessReader(store),
         administration=Administration(store, directory, accounts, parse_resolution),
         throttle=LoginThrottle(settings.login_attempts),
+        trail=trail,
         max_body_bytes=settings.max_body_bytes,
         max_values=settings.max_values_per_message,
         session_max_age=settings.security_token_max_age,

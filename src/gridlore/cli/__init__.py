@@ -12,6 +12,7 @@ from gridlore.cli.database import db
 from gridlore.cli.demo import demo
 from gridlore.cli.invocation import GROUP_SETTINGS, CommandGroup, Invocation, setting_options
 from gridlore.cli.listing import settings
+from gridlore.cli.record import audit
 from gridlore.cli.request import get
 from gridlore.cli.serving import serve
 from gridlore.cli.users import token, user
@@ -42,5 +43,5 @@ def main(context: click.Context, /, **options: str | None) -> None:
     context.obj = Invocation.from_options(options)
 
 
-for command in (serve, apply, token, user, db, demo, get, settings):
+for command in (serve, apply, token, user, audit, db, demo, get, settings):
     main.add_command(command)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gridlore.bootstrap import open_accounts
-from gridlore.cli.invocation import Invocation
+from gridlore.cli.invocation import Invocation, done
 from gridlore.domain.errors import WorldError
 from gridlore.services.accounts import Accounts
 from gridlore.services.world import WorldSummary, apply_world, parse_world
@@ -88,4 +88,5 @@ def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) 
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
         year=datetime.now(UTC).year,
+        entry=done("apply", "world", None, f"world file {file}"),
     )

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from gridlore.domain.audit import AuditEntry
+from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.heads import Head
@@ -88,7 +88,7 @@ class DirectoryTransaction(Protocol):
         """Ids of sensors about which anything is known."""
 
     def record(self, entry: AuditEntry) -> AuditEntry:
-        """Keep an entry in the record of changes; the entry with its id."""
+        """Add an entry to the record; the entry with its id."""
 
 
 class Store(Protocol):
@@ -115,8 +115,13 @@ class Store(Protocol):
     def change_directory(self) -> AbstractContextManager[DirectoryTransaction]:
         """A transaction on the directory; leaving it raises the version."""
 
-    def read_audit(self, limit: int, before: int | None = None) -> list[AuditEntry]:
-        """The newest entries of the record of changes, newest first; ``before``: with lower ids only."""
+    def record(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to the record, in a transaction of their own that makes nobody wait."""
+
+    def read_audit(
+        self, limit: int, before: int | None = None, only: AuditFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
+        """The newest entries of the record, newest first; ``before``: with lower ids only."""
 
     def upgrade_schema(self) -> None:
         """Bring the schema to the newest revision."""

@@ -5,20 +5,19 @@ Layer: store. Blocks and heads, the hot path, are each store's own.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from gridlore.domain.audit import AuditEntry, Facts
+from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
 from gridlore.domain.errors import SchemaError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.store import migration, schema
+from gridlore.store.audit import read_entries, write_entry
 from gridlore.store.interface import DirectoryRecords
 
 HEAD_COLUMNS = tuple(column.name for column in schema.sensor_head.columns)
@@ -127,16 +126,7 @@ class RelationalDirectoryTransaction:
         return set(self._connection.execute(query).scalars())
 
     def record(self, entry: AuditEntry) -> AuditEntry:
-        table = schema.audit_entry
-        newest = self._connection.execute(select(func.max(table.c.id))).scalar()
-        recorded = replace(entry, id=(newest or 0) + 1)
-        row = {
-            **{field.name: getattr(recorded, field.name) for field in fields(recorded)},
-            "before": _facts_to_text(entry.before),
-            "after": _facts_to_text(entry.after),
-        }
-        self._connection.execute(table.insert().values(**row))
-        return recorded
+        return _record(self._connection, entry)
 
     def _save(self, table: Table, values: dict[str, object]) -> bool:
         changed = self._connection.execute(update(table).where(table.c.id == values["id"]).values(**values))
@@ -170,23 +160,18 @@ class RelationalStore:
                 connection.execute(update(state).values(version=state.c.version + 1))
                 yield RelationalDirectoryTransaction(connection)
 
-    def read_audit(self, limit: int, before: int | None = None) -> list[AuditEntry]:
-        table = schema.audit_entry
-        query = select(table).order_by(table.c.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(table.c.id < before)
+    def record(self, entries: Sequence[AuditEntry]) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:
-            rows = [dict(row._mapping) for row in connection.execute(query)]
-        return [
-            AuditEntry(
-                **{
-                    **row,
-                    "before": _facts_from_text(row["before"]),
-                    "after": _facts_from_text(row["after"]),
-                }
-            )
-            for row in rows
-        ]
+            connection.execution_options(writes=True)
+            with connection.begin():
+                for entry in entries:
+                    _record(connection, entry)
+
+    def read_audit(
+        self, limit: int, before: int | None = None, only: AuditFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            return read_entries(connection, limit, before, only)
 
     def upgrade_schema(self) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:
@@ -199,6 +184,11 @@ class RelationalStore:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _record(connection: Connection, entry: AuditEntry) -> AuditEntry:
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    return write_entry(lambda sql, row: connection.exec_driver_sql(sql, row).rowcount, mark, entry)
 
 
 def _version(connection: Connection) -> int:
@@ -228,14 +218,6 @@ def read_directory(connection: Connection) -> DirectoryRecords:
             for row in rows(schema.sensor)
         ],
     )
-
-
-def _facts_to_text(facts: Facts | None) -> str | None:
-    return None if facts is None else json.dumps(dict(facts), ensure_ascii=False)
-
-
-def _facts_from_text(text: object) -> Facts | None:
-    return None if text is None else {str(name): str(fact) for name, fact in json.loads(str(text)).items()}
 
 
 def _join(words: frozenset[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.sensors import User
 from gridlore.services.world.planning import Change, Plan, Record, make_plan
 from gridlore.services.world.reading import World
@@ -53,6 +54,7 @@ def apply_world(
     hash_password: Callable[[str], str],
     verify_password: Callable[[str, str], bool],
     year: int,
+    entry: AuditEntry | None = None,
 ) -> WorldSummary:
     """Create or update what ``world`` states; what it does not mention stays as it is.
 
@@ -65,6 +67,8 @@ def apply_world(
         Whether a hash (first) and a password fit.
     year : int
         A new sensor's grid keeps the standard time of its zone in this calendar year.
+    entry : AuditEntry, optional
+        Who does this; recorded, with what was created and updated, unless nothing was.
 
     Raises
     ------
@@ -78,7 +82,11 @@ def apply_world(
         plan = make_plan(world, transaction.records(), transaction.sensors_with_data(), year)
         plan = with_passwords(plan, hashes)
         carry_out(plan, transaction)
-    return summarise(plan)
+        summary = summarise(plan)
+        if entry is not None and (summary.created or summary.updated):
+            facts = {"created": ", ".join(summary.created), "updated": ", ".join(summary.updated)}
+            transaction.record(replace(entry, after={name: told for name, told in facts.items() if told}))
+    return summary
 
 
 def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:

@@ -9,12 +9,13 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.response import Redirect, Template
 
+from gridlore.domain.audit import ISSUE_TOKEN
 from gridlore.domain.errors import AuthenticationError, TooManyRequestsError, UserError
 from gridlore.domain.timing import format_instant
 from gridlore.services.administration import MIN_PASSWORD
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller, log_in
+from gridlore.web.auth import Caller, log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.entrance import session_cookie
 from gridlore.web.ui.rendering import render
@@ -57,6 +58,7 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
     """Give out a token, shown once."""
     caller = require_caller(platform, request)
     await read_form(platform, request)
+    note(platform, request, ISSUE_TOKEN, caller.user)
     now = platform.clock()
     until = now + platform.session_max_age * 1_000_000
     return _show(
