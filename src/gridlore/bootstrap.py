@@ -5,6 +5,8 @@ Layer: bootstrap; imports everything.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gridlore.config import Mode, Settings, load_settings
@@ -17,7 +19,9 @@ from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.store.backup import back_up, check_copy, prepare_copy, put_in_place
 from gridlore.store.compaction import compact_sensor
+from gridlore.store.deletion import Selection, count_beliefs, delete_beliefs
 from gridlore.store.interface import Store
 from gridlore.store.postgres import PostgresStore
 from gridlore.store.sqlite import SQLiteStore
@@ -30,12 +34,19 @@ if TYPE_CHECKING:
     from gridlore.web.platform import Platform
 
 __all__ = [
+    "Selection",
+    "back_up",
+    "check_copy",
     "compact_sensor",
     "connect_store",
+    "count_beliefs",
     "create_app",
+    "delete_beliefs",
     "is_embedded",
     "open_accounts",
     "open_store",
+    "prepare_copy",
+    "put_in_place",
 ]
 
 
@@ -46,7 +57,9 @@ def is_embedded(settings: Settings) -> bool:
 
 def connect_store(settings: Settings) -> Store:
     """The store, whatever the state of its schema."""
-    if is_embedded(settings):
+    if settings.database_file is not None:
+        with suppress(OSError):  # there it is already, or SQLite tells what is wrong
+            os.close(os.open(settings.database_file, os.O_CREAT | os.O_EXCL, 0o600))
         return SQLiteStore(settings.database_url)
     return PostgresStore(settings.database_url)
 

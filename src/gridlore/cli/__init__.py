@@ -8,8 +8,11 @@ from __future__ import annotations
 import click
 
 from gridlore import __version__
+from gridlore.cli.copies import backup, restore
+from gridlore.cli.data import data
 from gridlore.cli.database import db
 from gridlore.cli.demo import demo
+from gridlore.cli.doctor import doctor
 from gridlore.cli.invocation import GROUP_SETTINGS, CommandGroup, Invocation, setting_options
 from gridlore.cli.listing import settings
 from gridlore.cli.record import audit
@@ -43,5 +46,5 @@ def main(context: click.Context, /, **options: str | None) -> None:
     context.obj = Invocation.from_options(options)
 
 
-for command in (serve, apply, token, user, audit, db, demo, get, settings):
+for command in (serve, apply, token, user, audit, data, backup, restore, doctor, db, demo, get, settings):
     main.add_command(command)

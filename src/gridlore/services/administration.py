@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 
 from gridlore.domain.audit import AuditEntry, AuditFilter, Facts
-from gridlore.domain.errors import GridloreError, UserError
+from gridlore.domain.errors import GridloreError, SensorInUseError, UserError
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
 from gridlore.services.accounts import Accounts
@@ -105,7 +105,10 @@ class Administration:
             proposal, plan = self._propose(actor, edit, records, transaction.sensors_with_data(), now)
             if proposal.seal != seal:
                 raise ChangedMeanwhileError
-            plan.carry_out(transaction)
+            try:
+                plan.carry_out(transaction)
+            except SensorInUseError as error:
+                raise ChangedMeanwhileError from error
             entry = transaction.record(
                 AuditEntry(
                     recorded_at=now,

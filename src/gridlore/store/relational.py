@@ -5,20 +5,23 @@ Layer: store. Blocks and heads, the hot path, are each store's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
-from gridlore.domain.errors import SchemaError, StoreUnavailableError
+from gridlore.domain.beliefs import Block
+from gridlore.domain.errors import SchemaError, SensorInUseError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
+from gridlore.domain.timing import FloatArray, IntArray
 from gridlore.store import migration, schema
 from gridlore.store.audit import read_entries, write_entry
-from gridlore.store.interface import DirectoryRecords
+from gridlore.store.interface import BlockPage, DirectoryRecords
 
 HEAD_COLUMNS = tuple(column.name for column in schema.sensor_head.columns)
 BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
@@ -45,6 +48,36 @@ def _latest_from_row(cells: tuple[int | None, float | None, int | None, int | No
 def head_to_row(head: Head) -> HeadRow:
     """The columns of a head, in the order of HEAD_COLUMNS."""
     return (*head[:4], *(head.latest or NOTHING), *(head.measured or NOTHING))
+
+
+def page_statement(mark: str) -> str:
+    """The statement that reads a page of blocks, and its parameters' order: sensor, start, seq, limit."""
+    return (
+        f"SELECT {', '.join(BLOCK_COLUMNS)} FROM belief_block "
+        f"WHERE sensor_id = {mark} AND (start, seq) < ({mark}, {mark}) "
+        f"ORDER BY start DESC, seq DESC LIMIT {mark}"
+    )
+
+
+def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
+    """The parameters of ``page_statement``."""
+    return page.sensor_id, page.before.start, page.before.seq, page.limit
+
+
+def page_blocks(
+    page: BlockPage,
+    rows: Sequence[Sequence[Any]],
+    floats: Callable[[Sequence[bytes]], list[FloatArray]],
+    integers: Callable[[bytes], IntArray],
+) -> list[Block]:
+    """The blocks of a page's rows; ``floats`` and ``integers`` decode the database's arrays."""
+    found = []
+    for row, values in zip(rows, floats([row[-1] for row in rows]), strict=True):
+        sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
+        belief_times = None if times is None else integers(times)
+        known = (belief_time, belief_horizon, belief_times)
+        found.append(Block(sensor_id, source_id, start, page.resolution, values, *known, recorded_at, seq))
+    return found
 
 
 @contextmanager
@@ -100,6 +133,7 @@ class RelationalDirectoryTransaction:
         )
 
     def save_sensor(self, sensor: Sensor) -> None:
+        self._check_unused(sensor)
         created = self._save(
             schema.sensor,
             {
@@ -119,6 +153,20 @@ class RelationalDirectoryTransaction:
         )
         if created:
             self._connection.execute(schema.sensor_head.insert().values(sensor_id=sensor.id, next_seq=1))
+
+    def _check_unused(self, sensor: Sensor) -> None:
+        """Nobody stores the first values of a sensor while what they depend on changes: both lock it."""
+        table, head = schema.sensor.c, schema.sensor_head.c
+        fixed = select(table.unit, table.resolution, table.grid_offset).where(table.id == sensor.id)
+        row = self._connection.execute(fixed).one_or_none()
+        if row is None or tuple(row) == (sensor.unit, sensor.resolution, sensor.grid_offset):
+            return
+        lock = select(head.events_start).where(head.sensor_id == sensor.id).with_for_update()
+        if self._connection.execute(lock).scalar_one() is not None:
+            raise SensorInUseError(
+                f"Values of {sensor.kind} {sensor.name} have been stored in the meantime; its unit, "
+                "resolution and grid stay as they are."
+            )
 
     def sensors_with_data(self) -> set[int]:
         head = schema.sensor_head.c
