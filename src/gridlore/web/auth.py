@@ -81,11 +81,12 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
         Too many attempts have failed.
     """
     now = platform.clock() / 1_000_000
-    address, directory = client_address(request), platform.directory.current
+    address = client_address(request)
     platform.throttle.check(email, address, now)
 
     def attempt() -> User:
         platform.throttle.check(email, address, now)  # others may have failed while this one waited its turn
+        directory = platform.directory.current
         try:
             user = platform.accounts.log_in(directory, email, password)
         except AuthenticationError:
