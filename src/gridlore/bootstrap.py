@@ -5,19 +5,24 @@ Layer: bootstrap; imports everything.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gridlore.config import Mode, Settings, load_settings
 from gridlore.domain.addresses import NamingAuthority
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
+from gridlore.services.audit import AuditTrail
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.store.backup import back_up, check_copy, prepare_copy, put_in_place
 from gridlore.store.compaction import compact_sensor
+from gridlore.store.deletion import Selection, count_beliefs, delete_beliefs
 from gridlore.store.interface import Store
 from gridlore.store.postgres import PostgresStore
 from gridlore.store.sqlite import SQLiteStore
@@ -30,13 +35,20 @@ if TYPE_CHECKING:
     from gridlore.web.platform import Platform
 
 __all__ = [
+    "Selection",
+    "back_up",
+    "check_copy",
     "compact_sensor",
     "connect_store",
+    "count_beliefs",
     "create_app",
+    "delete_beliefs",
     "is_embedded",
     "naming_authority",
     "open_accounts",
     "open_store",
+    "prepare_copy",
+    "put_in_place",
 ]
 
 
@@ -47,7 +59,9 @@ def is_embedded(settings: Settings) -> bool:
 
 def connect_store(settings: Settings) -> Store:
     """The store, whatever the state of its schema."""
-    if is_embedded(settings):
+    if settings.database_file is not None:
+        with suppress(OSError):  # there it is already, or SQLite tells what is wrong
+            os.close(os.open(settings.database_file, os.O_CREAT | os.O_EXCL, 0o600))
         return SQLiteStore(settings.database_url)
     return PostgresStore(settings.database_url)
 
@@ -102,8 +116,11 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
     accounts = open_accounts(settings)
     writer = Writer(store, max_queue_bytes=settings.write_queue_bytes, replace=settings.mode is Mode.PLAY)
 
+    trail = AuditTrail(store)
+
     def close() -> None:
         directory.close()
+        trail.close()
         writer.close()
         store.close()
 
@@ -116,6 +133,7 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
         administration=Administration(store, directory, accounts, parse_resolution),
         keys=KeyRing(store, directory.refresh),
         throttle=LoginThrottle(settings.login_attempts),
+        trail=trail,
         max_body_bytes=settings.max_body_bytes,
         max_values=settings.max_values_per_message,
         session_max_age=settings.security_token_max_age,

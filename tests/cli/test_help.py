@@ -24,6 +24,7 @@ def all_commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Itera
 def test_the_commands_are_those_of_the_design():
     assert {" ".join(path) for path in all_commands()} == {
         "serve", "apply", "token", "demo", "get", "settings", "db upgrade", "db check", "db compact",
+        "audit", "data delete", "data retain", "backup", "restore", "doctor",
         "user list", "user set-password", "user deactivate", "user activate", "user logout",
         "user logout-everywhere", "key create", "key list", "key revoke",
         "grant give", "grant list", "grant revoke",

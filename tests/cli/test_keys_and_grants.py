@@ -6,6 +6,7 @@ import pytest
 from litestar.testing import TestClient
 
 from gridlore.bootstrap import connect_store, create_app
+from gridlore.cli.invocation import operator
 from gridlore.config import load_settings
 
 OTHERS = """

@@ -8,12 +8,16 @@ from __future__ import annotations
 import click
 
 from gridlore import __version__
+from gridlore.cli.copies import backup, restore
+from gridlore.cli.data import data
 from gridlore.cli.database import db
 from gridlore.cli.demo import demo
+from gridlore.cli.doctor import doctor
 from gridlore.cli.grants import grant
 from gridlore.cli.invocation import GROUP_SETTINGS, CommandGroup, Invocation, setting_options
 from gridlore.cli.keys import key
 from gridlore.cli.listing import settings
+from gridlore.cli.record import audit
 from gridlore.cli.request import get
 from gridlore.cli.serving import serve
 from gridlore.cli.users import token, user
@@ -44,5 +48,8 @@ def main(context: click.Context, /, **options: str | None) -> None:
     context.obj = Invocation.from_options(options)
 
 
-for command in (serve, apply, token, user, key, grant, db, demo, get, settings):
+PEOPLE = (apply, token, user, key, grant, audit)
+DATA = (data, backup, restore, doctor, db, demo)
+
+for command in (serve, *PEOPLE, *DATA, get, settings):
     main.add_command(command)

@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from gridlore.bootstrap import open_accounts
-from gridlore.cli.invocation import Invocation
+from gridlore.cli.invocation import Invocation, operator
 from gridlore.cli.terminal import print_table
 from gridlore.cli.world import tell_summary
 from gridlore.domain.access import ACCESS_WORDS
@@ -70,6 +70,7 @@ def give_grant(
                 hash_password=accounts.hash_password,
                 verify_password=accounts.verify_password,
                 now=time.time_ns() // 1000,
+                actor=operator(),
             )
     except WorldError as error:
         raise UserError("\n".join(text for _, text in error.problems)) from error
@@ -111,5 +112,5 @@ def end_grant(invocation: Invocation, grant_id: int) -> None:
       gridlore grant revoke 2
     """
     with invocation.open_store() as store, store.change_directory() as transaction:
-        told = revoke_grant(transaction, grant_id, time.time_ns() // 1000, actor=None)
+        told = revoke_grant(transaction, grant_id, time.time_ns() // 1000, actor=operator())
     click.echo(f"The grant {told.id} is revoked: {told.access}, {told.connections} of {told.giver}.")

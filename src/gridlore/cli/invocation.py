@@ -5,6 +5,9 @@ Layer: cli.
 
 from __future__ import annotations
 
+import getpass
+import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +17,7 @@ import click
 
 from gridlore.bootstrap import open_store
 from gridlore.config import SETTINGS, Settings, load_settings
+from gridlore.domain.audit import AuditEntry, Facts
 from gridlore.domain.errors import GridloreError, SettingError, UserError, WorldError
 from gridlore.domain.sensors import User
 from gridlore.store.interface import DirectoryRecords, Store
@@ -102,6 +106,29 @@ def describe_error(error: GridloreError) -> str:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         return "\n".join([f"{count}; nothing was changed.", *problems])
     return "\n".join(problems)
+
+
+def operator() -> str:
+    """Who runs this command, as the record of what was done tells it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under an id that has no name
+        name = f"user id {os.getuid()}"
+    asked_by = os.environ.get("SUDO_USER")
+    return f"{name} (command line{f', for {asked_by}' if asked_by else ''})"
+
+
+def done(
+    action: str,
+    subject: str,
+    subject_id: int | None,
+    title: str,
+    before: Facts | None = None,
+    after: Facts | None = None,
+) -> AuditEntry:
+    """What the record shall say of something done by this command now."""
+    now = time.time_ns() // 1000
+    return AuditEntry(now, None, action, subject, subject_id, title, before, after, actor=operator())
 
 
 def find_user(records: DirectoryRecords, email: str) -> User:

@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from gridlore.bootstrap import naming_authority
-from gridlore.cli.invocation import Invocation, find_user
+from gridlore.cli.invocation import Invocation, find_user, operator
 from gridlore.cli.terminal import print_table
 from gridlore.domain.errors import PeriodError
 from gridlore.domain.keys import ApiKey
@@ -71,7 +71,7 @@ def create_key(
         records = store.read_directory()
         user = find_user(records, email)
         directory = Directory(records, naming_authority(invocation.settings()))
-        _, text = KeyRing(store).create(directory, user, request, now, actor=None)
+        _, text = KeyRing(store).create(directory, user, request, now, actor=operator())
     click.echo(text)
 
 
@@ -137,5 +137,5 @@ def revoke_key(invocation: Invocation, key_id: int) -> None:
       gridlore key revoke 3
     """
     with invocation.open_store() as store:
-        revoked = KeyRing(store).revoke(key_id, time.time_ns() // 1000, actor=None)
+        revoked = KeyRing(store).revoke(key_id, time.time_ns() // 1000, actor=operator())
     click.echo(f"The key {revoked.id} ({revoked.name}) is revoked.")

@@ -15,8 +15,9 @@ import click
 from rich.table import Table
 
 from gridlore.bootstrap import open_accounts
-from gridlore.cli.invocation import Invocation, find_user
+from gridlore.cli.invocation import Invocation, done, find_user, operator
 from gridlore.cli.terminal import print_table
+from gridlore.domain.audit import ISSUE_TOKEN
 from gridlore.domain.errors import UserError
 from gridlore.domain.sensors import User
 from gridlore.services.keys import revoke_keys
@@ -40,8 +41,11 @@ def token(invocation: Invocation, email: str) -> None:
     settings = invocation.settings()
     with invocation.open_store() as store:
         known = find_user(store.read_directory(), email)
-    if not known.active:
-        raise UserError(f"{known.email} is deactivated; `gridlore user activate {known.email}` comes first.")
+        if not known.active:
+            raise UserError(
+                f"{known.email} is deactivated; `gridlore user activate {known.email}` comes first."
+            )
+        store.record([done(ISSUE_TOKEN, "user", known.id, f"user {known.email}")])
     click.echo(open_accounts(settings).issue_token(known, time.time()))
 
 
@@ -111,6 +115,7 @@ def set_password(invocation: Invocation, email: str, from_stdin: bool) -> None:
     changed = _change(
         invocation,
         email,
+        "change password",
         lambda known: replace(known, password_hash=password_hash, token_key=new_token_key()),
     )
     click.echo(f"{changed.email} has a new password. Tokens and sessions have ended; API keys go on.")
@@ -137,7 +142,7 @@ def deactivate(invocation: Invocation, email: str) -> None:
     Example:
       gridlore user deactivate ann@example.com
     """
-    changed = _change(invocation, email, lambda known: replace(known, active=False))
+    changed = _change(invocation, email, "deactivate", lambda known: replace(known, active=False))
     click.echo(f"{changed.email} is deactivated.")
 
 
@@ -151,7 +156,7 @@ def activate(invocation: Invocation, email: str) -> None:
     Example:
       gridlore user activate ann@example.com
     """
-    changed = _change(invocation, email, lambda known: replace(known, active=True))
+    changed = _change(invocation, email, "activate", lambda known: replace(known, active=True))
     click.echo(f"{changed.email} is active.")
 
 
@@ -172,7 +177,8 @@ def log_out_everywhere(invocation: Invocation, email: str, keys: bool) -> None:
     with invocation.open_store() as store, store.change_directory() as transaction:
         changed = replace(find_user(transaction.records(), email), token_key=new_token_key())
         transaction.save_user(changed)
-        revoked = revoke_keys(transaction, changed, time.time_ns() // 1000, None) if keys else 0
+        transaction.record(done("end all tokens", "user", changed.id, f"user {changed.email}"))
+        revoked = revoke_keys(transaction, changed, time.time_ns() // 1000, operator()) if keys else 0
     told = f" API keys revoked: {revoked}." if keys else ""
     click.echo(f"All tokens and sessions of {changed.email} have ended.{told}")
 
@@ -185,8 +191,9 @@ def new_token_key() -> str:
     return secrets.token_hex(16)
 
 
-def _change(invocation: Invocation, email: str, change: Callable[[User], User]) -> User:
+def _change(invocation: Invocation, email: str, action: str, change: Callable[[User], User]) -> User:
     with invocation.open_store() as store, store.change_directory() as transaction:
         changed = change(find_user(transaction.records(), email))
         transaction.save_user(changed)
+        transaction.record(done(action, "user", changed.id, f"user {changed.email}"))
     return changed

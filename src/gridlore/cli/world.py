@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gridlore.bootstrap import open_accounts
-from gridlore.cli.invocation import Invocation
+from gridlore.cli.invocation import Invocation, done, operator
 from gridlore.domain.errors import WorldError
 from gridlore.services.accounts import Accounts
 from gridlore.services.world import WorldSummary, apply_world, parse_world
@@ -98,4 +98,6 @@ def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) 
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
         now=time.time_ns() // 1000,
+        actor=operator(),
+        entry=done("apply", "world", None, f"world file {file}"),
     )

@@ -20,7 +20,18 @@ from gridlore.config.secret_key import keep_secret_key
 from gridlore.config.table import BY_NAME, PREFIX, SETTINGS, Mode, Setting
 from gridlore.domain.errors import SettingError
 
-__all__ = ["SETTINGS", "GivenValue", "Mode", "Origin", "Setting", "Settings", "given_values", "load_settings"]
+__all__ = [
+    "SETTINGS",
+    "GivenValue",
+    "Mode",
+    "Origin",
+    "Setting",
+    "Settings",
+    "database_file",
+    "given_values",
+    "key_file",
+    "load_settings",
+]
 
 TEST_PREFIX = "GRIDLORE_TEST_"
 """Variables with this prefix belong to the test suite and are no settings."""

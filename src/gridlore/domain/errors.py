@@ -136,6 +136,14 @@ class SchemaError(GridloreError):
     """The database's schema is not the one this version works with."""
 
 
+class SensorInUseError(GridloreError):
+    """What the values of a sensor depend on cannot change any more."""
+
+
+class BackupError(GridloreError):
+    """A database cannot be copied, or a copy not be put in its place."""
+
+
 class WorldError(GridloreError):
     """A world file cannot be applied; nothing was changed.
 

@@ -63,6 +63,10 @@ class Accounts:
         except (VerificationError, InvalidHashError):
             return False
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it was made with other parameters than hashes are made with now."""
+        return self._hasher.check_needs_rehash(password_hash)
+
     def log_in(self, directory: Directory, email: str, password: str) -> User:
         """The active user with this e-mail and password.
 

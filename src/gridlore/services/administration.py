@@ -10,8 +10,8 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
-from gridlore.domain.audit import AuditEntry, Facts
-from gridlore.domain.errors import GridloreError, UserError
+from gridlore.domain.audit import AuditEntry, AuditFilter, Facts
+from gridlore.domain.errors import GridloreError, SensorInUseError, UserError
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
 from gridlore.services.accounts import Accounts
@@ -24,6 +24,8 @@ from gridlore.store.interface import DirectoryRecords, DirectoryTransaction, Sto
 
 MIN_PASSWORD = 10
 """Shortest password that a person may choose. [characters]"""
+
+CHANGES_ONLY = AuditFilter(comings=False)
 
 __all__ = ["Administration", "ChangedMeanwhileError", "Edit", "EditError", "Proposal", "Subject"]
 
@@ -103,7 +105,10 @@ class Administration:
             proposal, plan = self._propose(actor, edit, records, transaction.sensors_with_data(), now)
             if proposal.seal != seal:
                 raise ChangedMeanwhileError
-            plan.carry_out(transaction)
+            try:
+                plan.carry_out(transaction)
+            except SensorInUseError as error:
+                raise ChangedMeanwhileError from error
             entry = transaction.record(
                 AuditEntry(
                     recorded_at=now,
@@ -186,9 +191,17 @@ class Administration:
         self._directory.refresh()
         return changed
 
+    def renew_hash(self, user: User, password: str) -> None:
+        """Keep the hash of the same password with the parameters of now; tokens go on."""
+        password_hash = self._accounts.hash_password(password)
+        with self._store.change_directory() as transaction:
+            current = _find_user(transaction, user.id)
+            if current.password_hash == user.password_hash:
+                transaction.save_user(replace(current, password_hash=password_hash))
+
     def read_changes(self, limit: int, before: int | None = None) -> list[AuditEntry]:
         """The newest changes, newest first; ``before``: those with lower ids only."""
-        return self._store.read_audit(limit, before)
+        return self._store.read_audit(limit, before, CHANGES_ONLY)
 
 
 def _find_user(transaction: DirectoryTransaction, user_id: int) -> User:

@@ -49,8 +49,8 @@ def tell_grants(records: DirectoryRecords, grants: Collection[Grant]) -> list[To
     ]
 
 
-def revoke_grant(transaction: DirectoryTransaction, grant_id: int, now: int, actor: User | None) -> ToldGrant:
-    """End a grant; ``actor`` None: somebody on the command line.
+def revoke_grant(transaction: DirectoryTransaction, grant_id: int, now: int, actor: User | str) -> ToldGrant:
+    """End a grant; ``actor`` as text: somebody on the command line.
 
     Raises
     ------
@@ -73,14 +73,15 @@ def record_grant(
     before: ToldGrant | None,
     after: ToldGrant | None,
     now: int,
-    actor: User | None,
+    actor: User | str,
 ) -> None:
     """Keep in the record that a grant was given, changed or (``after`` None) revoked."""
     told = after or before
     transaction.record(
         AuditEntry(
             recorded_at=now,
-            user_id=None if actor is None else actor.id,
+            user_id=actor.id if isinstance(actor, User) else None,
+            actor="" if isinstance(actor, User) else actor,
             action="revoke access" if after is None else "give access",
             subject="account",
             subject_id=grant.from_account_id,

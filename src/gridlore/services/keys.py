@@ -89,9 +89,9 @@ class KeyRing:
         self._refresh = refresh
 
     def create(
-        self, directory: Directory, user: User, request: KeyRequest, now: int, actor: User | None
+        self, directory: Directory, user: User, request: KeyRequest, now: int, actor: User | str
     ) -> tuple[ApiKey, str]:
-        """A new key and its text, which is nowhere else; ``actor`` None: somebody on the command line.
+        """A new key and its text, which is nowhere else; ``actor`` as text: somebody on the command line.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class KeyRing:
         self._refresh()
         return key, text
 
-    def revoke(self, key_id: int, now: int, actor: User | None) -> ApiKey:
+    def revoke(self, key_id: int, now: int, actor: User | str) -> ApiKey:
         """End a key.
 
         Raises
@@ -147,7 +147,7 @@ class KeyRing:
         return found[0]
 
 
-def revoke_keys(transaction: DirectoryTransaction, user: User, now: int, actor: User | None) -> int:
+def revoke_keys(transaction: DirectoryTransaction, user: User, now: int, actor: User | str) -> int:
     """End all keys of a user, in a transaction that is under way; how many those were."""
     found = [key for key in transaction.records().keys if key.user_id == user.id]
     for key in found:
@@ -170,18 +170,19 @@ def _check_request(request: KeyRequest, now: int) -> str:
     return name
 
 
-def _revoke(transaction: DirectoryTransaction, key: ApiKey, user: User, now: int, actor: User | None) -> None:
+def _revoke(transaction: DirectoryTransaction, key: ApiKey, user: User, now: int, actor: User | str) -> None:
     transaction.save_key(replace(key, revoked_at=now))
     _record(transaction, "revoke key", key, user, now, actor)
 
 
 def _record(
-    transaction: DirectoryTransaction, action: str, key: ApiKey, user: User, now: int, actor: User | None
+    transaction: DirectoryTransaction, action: str, key: ApiKey, user: User, now: int, actor: User | str
 ) -> None:
     transaction.record(
         AuditEntry(
             recorded_at=now,
-            user_id=None if actor is None else actor.id,
+            user_id=actor.id if isinstance(actor, User) else None,
+            actor="" if isinstance(actor, User) else actor,
             action=action,
             subject="user",
             subject_id=user.id,

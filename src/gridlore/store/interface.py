@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gridlore.domain.access import Grant
-from gridlore.domain.audit import AuditEntry
+from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.heads import Head
@@ -39,6 +39,32 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockKey:
+    """Where a block stands among those of its sensor, in order of start and then of arrival."""
+
+    start: int
+    seq: int
+
+    @classmethod
+    def of(cls, block: Block) -> BlockKey:
+        """Where this block stands."""
+        return cls(block.start, block.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPage:
+    """Which blocks to read: of one sensor the last ``limit`` that stand before a place.
+
+    ``resolution`` is the sensor's [µs].
+    """
+
+    sensor_id: int
+    resolution: int
+    before: BlockKey
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryRecords:
     """Everything in the directory; all lists in order of id. Of keys and grants, those not revoked."""
 
@@ -60,6 +86,15 @@ class WriteTransaction(Protocol):
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
         """The blocks that touch each window, in order of start; of locked sensors only."""
 
+    def read_page(self, page: BlockPage) -> list[Block]:
+        """The blocks of a page, from the last to the first; of a locked sensor only."""
+
+    def first_start(self, sensor_id: int) -> int | None:
+        """Start of the first event that anything is known about; of a locked sensor only."""
+
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        """Resolution and offset of each sensor's grid, as they are now; of locked sensors only. [µs]"""
+
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         """Store new blocks; each has its ``seq``."""
 
@@ -68,6 +103,9 @@ class WriteTransaction(Protocol):
 
     def save_heads(self, heads: Iterable[Head]) -> None:
         """Write back changed heads."""
+
+    def record(self, entry: AuditEntry) -> AuditEntry:
+        """Add an entry to the record; the entry with its id."""
 
 
 class DirectoryTransaction(Protocol):
@@ -86,7 +124,10 @@ class DirectoryTransaction(Protocol):
         """Create or update, by id."""
 
     def save_sensor(self, sensor: Sensor) -> None:
-        """Create (with an empty head) or update, by id."""
+        """Create (with an empty head) or update, by id.
+
+        Raises SensorInUseError when unit, resolution or grid would change, and there are values meanwhile.
+        """
 
     def save_key(self, key: ApiKey) -> ApiKey:
         """Create (when its id is 0) or update, by id; the key with its id. No id is given twice."""
@@ -98,7 +139,7 @@ class DirectoryTransaction(Protocol):
         """Ids of sensors about which anything is known."""
 
     def record(self, entry: AuditEntry) -> AuditEntry:
-        """Keep an entry in the record of changes; the entry with its id."""
+        """Add an entry to the record; the entry with its id."""
 
 
 class Store(Protocol):
@@ -109,6 +150,9 @@ class Store(Protocol):
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
         """The blocks that touch each window, in order of start, as one snapshot."""
+
+    def read_page(self, page: BlockPage) -> list[Block]:
+        """The blocks of a page, from the last to the first."""
 
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
         """Heads by sensor id."""
@@ -125,8 +169,16 @@ class Store(Protocol):
     def change_directory(self) -> AbstractContextManager[DirectoryTransaction]:
         """A transaction on the directory; leaving it raises the version."""
 
-    def read_audit(self, limit: int, before: int | None = None) -> list[AuditEntry]:
-        """The newest entries of the record of changes, newest first; ``before``: with lower ids only."""
+    def record(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries to the record, in a transaction of their own that makes nobody wait."""
+
+    def read_audit(
+        self, limit: int, before: int | None = None, only: AuditFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
+        """The newest entries of the record, newest first; ``before``: with lower ids only."""
+
+    def unsafe_settings(self) -> Mapping[str, str]:
+        """Settings of the database's server that let committed data be lost, and their values."""
 
     def upgrade_schema(self) -> None:
         """Bring the schema to the newest revision."""

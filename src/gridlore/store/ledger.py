@@ -16,7 +16,7 @@ import numpy as np
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block, split_block
 from gridlore.domain.classification import classify
 from gridlore.domain.commands import Receipt
-from gridlore.domain.errors import ReplacementError
+from gridlore.domain.errors import ReplacementError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, format_instant
@@ -71,6 +71,8 @@ class Ledger:
         candidates = [block for batch in batches for block in batch]
         self._heads = transaction.lock_sensors({block.sensor_id for block in candidates})
         self._first_seqs = {head.sensor_id: head.next_seq for head in self._heads.values()}
+        fresh = [head.sensor_id for head in self._heads.values() if head.events_start is None]
+        self._fresh_grids = transaction.read_grids(fresh) if fresh else {}
         self._shelves = self._read_shelves(candidates)
         self._news: list[Block] = []
         self._replaced: list[Block] = []
@@ -97,7 +99,11 @@ class Ledger:
         ------
         ReplacementError
             A value would rewrite history; nothing of the batch is taken.
+        StoreUnavailableError
+            A sensor without values has got another grid since its sender's message was read.
         """
+        if self._fresh_grids:
+            self._check_grids(candidates, names)
         entered: list[Block] = []
         removed: list[Block] = []
         stored = unchanged = 0
@@ -120,6 +126,13 @@ class Ledger:
         self._news += entered
         self._replaced += removed
         return Receipt(stored, unchanged)
+
+    def _check_grids(self, candidates: Iterable[Block], names: Mapping[int, str]) -> None:
+        for block in candidates:
+            resolution, offset = self._fresh_grids.get(block.sensor_id, (block.resolution, None))
+            if block.resolution != resolution or offset not in (None, block.start % resolution):
+                name = names.get(block.sensor_id, f"sensor {block.sensor_id}")
+                raise StoreUnavailableError(f"{name} has just been changed. Please send this again.")
 
     def _judge(
         self,

@@ -24,7 +24,14 @@ def _config(connection: Connection) -> Config:
 
 
 def upgrade_schema(connection: Connection, revision: str = "head") -> None:
-    """Run every revision the database has not seen, up to this one, each in a transaction of its own."""
+    """Run every revision the database has not seen, up to this one, each in a transaction of its own.
+
+    Raises
+    ------
+    SchemaError
+        It has seen revisions that this version does not know.
+    """
+    _current_revision(connection)
     command.upgrade(_config(connection), revision)
 
 
@@ -37,16 +44,21 @@ def check_schema(connection: Connection) -> None:
         It has fewer, or newer ones; the message says which command mends it.
     """
     newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    current = _current_revision(connection)
+    if current != newest:
+        raise SchemaError(
+            f"The database has schema {current or 'none'}, this Gridlore works with {newest}. "
+            "Run `gridlore db upgrade` (after a backup) and start again."
+        )
+
+
+def _current_revision(connection: Connection) -> str | None:
+    """The newest revision the database has seen; raises SchemaError unless this version knows it."""
+    scripts = ScriptDirectory.from_config(_config(connection))
     current = MigrationContext.configure(connection).get_current_revision()
-    if current == newest:
-        return
-    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise SchemaError(
             f"The database has schema {current}, made by a newer Gridlore than this one (which knows up to "
-            f"{newest}). Install that version, or point GRIDLORE_DATABASE_URL elsewhere."
+            f"{scripts.get_current_head()}). Install that version, or point GRIDLORE_DATABASE_URL elsewhere."
         )
-    raise SchemaError(
-        f"The database has schema {current or 'none'}, this Gridlore works with {newest}. "
-        "Run `gridlore db upgrade` (after a backup) and start again."
-    )
+    return current

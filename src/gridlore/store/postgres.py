@@ -15,9 +15,11 @@ from psycopg import errors
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
+from gridlore.store.audit import write_entry
 from gridlore.store.codec import (
     floats_from_elements,
     floats_to_array,
@@ -25,13 +27,16 @@ from gridlore.store.codec import (
     integers_to_array,
     register_arrays,
 )
-from gridlore.store.interface import StoreConflictError, Window
+from gridlore.store.interface import BlockPage, StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     RelationalStore,
     head_from_row,
     head_to_row,
+    page_blocks,
+    page_parameters,
+    page_statement,
     unavailable_on_failure,
 )
 
@@ -69,11 +74,20 @@ _READ_WINDOWS = f"""
 """
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
 _LOCK_HEAD = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = %s FOR UPDATE"
+_READ_PAGE = page_statement("%s")
+_FIRST_START = "SELECT min(start) FROM belief_block WHERE sensor_id = %s"
+_READ_GRIDS = "SELECT id, resolution, grid_offset FROM sensor WHERE id = ANY(%s)"
 _APPEND = f"COPY belief_block ({', '.join(BLOCK_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = %s AND start = %s AND seq = %s"
 _SAVE_HEAD = f"""
     UPDATE sensor_head SET {", ".join(f"{column} = %s" for column in HEAD_COLUMNS[1:])} WHERE sensor_id = %s
 """
+
+
+_DURABILITY = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+"""Settings of a server that must not be off, or committed data can be lost."""
 
 
 class PostgresStore(RelationalStore):
@@ -131,10 +145,20 @@ class PostgresStore(RelationalStore):
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
         return self._read(lambda cursor: _read_blocks(cursor, windows))
 
+    def read_page(self, page: BlockPage) -> list[Block]:
+        return self._read(lambda cursor: _read_page(cursor, page))
+
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
         def read(cursor: psycopg.Cursor[Any]) -> dict[int, Head]:
             rows = cursor.execute(_READ_HEADS, (list(sensor_ids),)).fetchall()
             return {row[0]: head_from_row(row) for row in rows}
+
+        return self._read(read)
+
+    def unsafe_settings(self) -> Mapping[str, str]:
+        def read(cursor: psycopg.Cursor[Any]) -> dict[str, str]:
+            rows = cursor.execute(_DURABILITY, (list(DURABLE),)).fetchall()
+            return {name: value for name, value in rows if value == "off"}
 
         return self._read(read)
 
@@ -193,6 +217,20 @@ class PostgresWriteTransaction:
         self._begin()
         return _read_blocks(self._cursor, windows)
 
+    def read_page(self, page: BlockPage) -> list[Block]:
+        self._begin()
+        return _read_page(self._cursor, page)
+
+    def first_start(self, sensor_id: int) -> int | None:
+        self._begin()
+        found = self._cursor.execute(_FIRST_START, (sensor_id,)).fetchone()
+        return None if found is None or found[0] is None else int(found[0])
+
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        self._begin()
+        rows = self._cursor.execute(_READ_GRIDS, (list(sensor_ids),)).fetchall()
+        return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
+
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         self._begin()
         with self._cursor.copy(_APPEND) as copy:
@@ -223,6 +261,10 @@ class PostgresWriteTransaction:
             self._connection.execute("BEGIN")
             self.begun = True
 
+    def record(self, entry: AuditEntry) -> AuditEntry:
+        self._begin()
+        return write_entry(lambda sql, row: self._connection.execute(sql, row).rowcount, "%s", entry)
+
 
 @contextmanager
 def _unavailable_when_lost() -> Iterator[None]:
@@ -251,6 +293,11 @@ def _to_copied_row(block: Block) -> bytes:
             values,
         ]
     )
+
+
+def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
+    rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
+    return page_blocks(page, rows, floats_from_elements, integers_from_elements)
 
 
 def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list[list[Block]]:

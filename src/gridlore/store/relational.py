@@ -5,23 +5,26 @@ Layer: store. Blocks and heads, the hot path, are each store's own.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gridlore.domain.access import ACCESS_WORDS, Grant, access_word
-from gridlore.domain.audit import AuditEntry, Facts
-from gridlore.domain.errors import SchemaError, StoreUnavailableError
+from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
+from gridlore.domain.beliefs import Block
+from gridlore.domain.errors import SchemaError, SensorInUseError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
+from gridlore.domain.timing import FloatArray, IntArray
 from gridlore.store import migration, schema
-from gridlore.store.interface import DirectoryRecords
+from gridlore.store.audit import read_entries, write_entry
+from gridlore.store.interface import BlockPage, DirectoryRecords
 
 HEAD_COLUMNS = tuple(column.name for column in schema.sensor_head.columns)
 BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
@@ -48,6 +51,36 @@ def _latest_from_row(cells: tuple[int | None, float | None, int | None, int | No
 def head_to_row(head: Head) -> HeadRow:
     """The columns of a head, in the order of HEAD_COLUMNS."""
     return (*head[:4], *(head.latest or NOTHING), *(head.measured or NOTHING))
+
+
+def page_statement(mark: str) -> str:
+    """The statement that reads a page of blocks, and its parameters' order: sensor, start, seq, limit."""
+    return (
+        f"SELECT {', '.join(BLOCK_COLUMNS)} FROM belief_block "
+        f"WHERE sensor_id = {mark} AND (start, seq) < ({mark}, {mark}) "
+        f"ORDER BY start DESC, seq DESC LIMIT {mark}"
+    )
+
+
+def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
+    """The parameters of ``page_statement``."""
+    return page.sensor_id, page.before.start, page.before.seq, page.limit
+
+
+def page_blocks(
+    page: BlockPage,
+    rows: Sequence[Sequence[Any]],
+    floats: Callable[[Sequence[bytes]], list[FloatArray]],
+    integers: Callable[[bytes], IntArray],
+) -> list[Block]:
+    """The blocks of a page's rows; ``floats`` and ``integers`` decode the database's arrays."""
+    found = []
+    for row, values in zip(rows, floats([row[-1] for row in rows]), strict=True):
+        sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
+        belief_times = None if times is None else integers(times)
+        known = (belief_time, belief_horizon, belief_times)
+        found.append(Block(sensor_id, source_id, start, page.resolution, values, *known, recorded_at, seq))
+    return found
 
 
 @contextmanager
@@ -103,6 +136,7 @@ class RelationalDirectoryTransaction:
         )
 
     def save_sensor(self, sensor: Sensor) -> None:
+        self._check_unused(sensor)
         created = self._save(
             schema.sensor,
             {
@@ -133,21 +167,27 @@ class RelationalDirectoryTransaction:
         self._save(schema.access_grant, {**_columns(saved), "access": access_word(saved.access)})
         return saved
 
+    def _check_unused(self, sensor: Sensor) -> None:
+        """Nobody stores the first values of a sensor while what they depend on changes: both lock it."""
+        table, head = schema.sensor.c, schema.sensor_head.c
+        fixed = select(table.unit, table.resolution, table.grid_offset).where(table.id == sensor.id)
+        row = self._connection.execute(fixed).one_or_none()
+        if row is None or tuple(row) == (sensor.unit, sensor.resolution, sensor.grid_offset):
+            return
+        lock = select(head.events_start).where(head.sensor_id == sensor.id).with_for_update()
+        if self._connection.execute(lock).scalar_one() is not None:
+            raise SensorInUseError(
+                f"Values of {sensor.kind} {sensor.name} have been stored in the meantime; its unit, "
+                "resolution and grid stay as they are."
+            )
+
     def sensors_with_data(self) -> set[int]:
         head = schema.sensor_head.c
         query = select(head.sensor_id).where(head.events_start.is_not(None))
         return set(self._connection.execute(query).scalars())
 
     def record(self, entry: AuditEntry) -> AuditEntry:
-        table = schema.audit_entry
-        recorded = replace(entry, id=self._next_id(table))
-        row = {
-            **_columns(recorded),
-            "before": _facts_to_text(entry.before),
-            "after": _facts_to_text(entry.after),
-        }
-        self._connection.execute(table.insert().values(**row))
-        return recorded
+        return _record(self._connection, entry)
 
     def _next_id(self, table: Table) -> int:
         return (self._connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
@@ -184,23 +224,18 @@ class RelationalStore:
                 connection.execute(update(state).values(version=state.c.version + 1))
                 yield RelationalDirectoryTransaction(connection)
 
-    def read_audit(self, limit: int, before: int | None = None) -> list[AuditEntry]:
-        table = schema.audit_entry
-        query = select(table).order_by(table.c.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(table.c.id < before)
+    def record(self, entries: Sequence[AuditEntry]) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:
-            rows = [dict(row._mapping) for row in connection.execute(query)]
-        return [
-            AuditEntry(
-                **{
-                    **row,
-                    "before": _facts_from_text(row["before"]),
-                    "after": _facts_from_text(row["after"]),
-                }
-            )
-            for row in rows
-        ]
+            connection.execution_options(writes=True)
+            with connection.begin():
+                for entry in entries:
+                    _record(connection, entry)
+
+    def read_audit(
+        self, limit: int, before: int | None = None, only: AuditFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
+        with unavailable_on_failure(), self.engine.connect() as connection:
+            return read_entries(connection, limit, before, only)
 
     def upgrade_schema(self) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:
@@ -213,6 +248,11 @@ class RelationalStore:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _record(connection: Connection, entry: AuditEntry) -> AuditEntry:
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    return write_entry(lambda sql, row: connection.exec_driver_sql(sql, row).rowcount, mark, entry)
 
 
 def _version(connection: Connection) -> int:
@@ -249,17 +289,9 @@ def read_directory(connection: Connection) -> DirectoryRecords:
     )
 
 
-def _columns(record: ApiKey | Grant | AuditEntry) -> dict[str, object]:
+def _columns(record: ApiKey | Grant) -> dict[str, object]:
     """What a record holds, by column."""
     return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _facts_to_text(facts: Facts | None) -> str | None:
-    return None if facts is None else json.dumps(dict(facts), ensure_ascii=False)
-
-
-def _facts_from_text(text: object) -> Facts | None:
-    return None if text is None else {str(name): str(fact) for name, fact in json.loads(str(text)).items()}
 
 
 def _join(words: frozenset[str]) -> str:

@@ -128,13 +128,14 @@ audit_entry = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False, comment="order of recording"),
     Column("recorded_at", BigInteger, nullable=False),
-    Column("user_id", BigInteger, ForeignKey("app_user.id"), comment="who made the change"),
+    Column("user_id", BigInteger, comment="who did it; NULL: nobody with an id"),
     Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False, comment="account, user or sensor"),
-    Column("subject_id", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False, comment="account, user, sensor, world or database"),
+    Column("subject_id", BigInteger),
     Column("title", Text, nullable=False),
     Column("before", Text, comment="JSON object of texts; NULL: it was not there"),
     Column("after", Text, comment="JSON object of texts"),
+    Column("actor", Text, nullable=False, comment="who did it, as text"),
 )
 
 sensor_head = Table(

@@ -13,17 +13,22 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
+from gridlore.store.audit import write_entry
 from gridlore.store.codec import floats_from_blobs, floats_to_blob, integers_from_blob, integers_to_blob
-from gridlore.store.interface import Window
+from gridlore.store.interface import BlockPage, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     RelationalStore,
     head_from_row,
     head_to_row,
+    page_blocks,
+    page_parameters,
+    page_statement,
     unavailable_on_failure,
 )
 
@@ -37,6 +42,11 @@ _READ_BLOCKS = f"""
 _READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORDER BY")
 _READ_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
+"""
+_READ_PAGE = page_statement("?")
+_FIRST_START = "SELECT min(start) FROM belief_block WHERE sensor_id = ?"
+_READ_GRIDS = """
+    SELECT id, resolution, grid_offset FROM sensor WHERE id IN (SELECT value FROM json_each(?))
 """
 _APPEND = f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES "
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = ? AND start = ? AND seq = ?"
@@ -80,9 +90,16 @@ class SQLiteStore(RelationalStore):
                 cursor.execute("COMMIT")
             return found
 
+    def read_page(self, page: BlockPage) -> list[Block]:
+        with self._cursor() as cursor:
+            return _read_page(cursor, page)
+
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
         with self._cursor() as cursor:
             return _read_heads(cursor, sensor_ids)
+
+    def unsafe_settings(self) -> Mapping[str, str]:
+        return {}  # each connection makes sure itself
 
     @contextmanager
     def begin_write(self) -> Iterator[SQLiteWriteTransaction]:
@@ -109,6 +126,17 @@ class SQLiteWriteTransaction:
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
         return read_blocks(self._cursor, windows)
 
+    def read_page(self, page: BlockPage) -> list[Block]:
+        return _read_page(self._cursor, page)
+
+    def first_start(self, sensor_id: int) -> int | None:
+        (start,) = self._cursor.execute(_FIRST_START, (sensor_id,)).fetchone()
+        return None if start is None else int(start)
+
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        rows = self._cursor.execute(_READ_GRIDS, (str(list(sensor_ids)),)).fetchall()
+        return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
+
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         self._write_rows(_APPEND, [_to_row(block) for block in blocks])
 
@@ -117,6 +145,9 @@ class SQLiteWriteTransaction:
 
     def save_heads(self, heads: Iterable[Head]) -> None:
         self._write_rows(_SAVE_HEADS, [head_to_row(head) for head in heads])
+
+    def record(self, entry: AuditEntry) -> AuditEntry:
+        return write_entry(lambda sql, row: self._cursor.execute(sql, row).rowcount, "?", entry)
 
     def _write_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         for first in range(0, len(rows), ROWS_AT_ONCE):
@@ -179,6 +210,11 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
                 blocks.append(block)
         found.append(blocks)
     return found
+
+
+def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:
+    rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
+    return page_blocks(page, rows, floats_from_blobs, integers_from_blob)
 
 
 def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:

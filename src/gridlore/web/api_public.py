@@ -12,9 +12,10 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from gridlore import __version__
+from gridlore.domain.audit import ISSUE_TOKEN
 from gridlore.domain.errors import AuthenticationError, MessageError
 from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
-from gridlore.web.auth import log_in, session_user
+from gridlore.web.auth import log_in, note, session_user
 from gridlore.web.bodies import read_body
 from gridlore.web.platform import Platform
 from gridlore.web.routes import API_PATH, SCHEMA_PATH, TOKEN_PATH
@@ -45,6 +46,7 @@ async def request_auth_token(request: AnyRequest, platform: NamedDependency[Plat
         raise AuthenticationError
     else:
         raise MessageError("Please provide the 'password' as well; you are not logged in to the web session.")
+    note(platform, request, ISSUE_TOKEN, user)
     token = platform.accounts.issue_token(user, platform.clock() / 1_000_000)
     return send(Answer(200, {"auth_token": token, "user_id": user.id}, {"Cache-Control": "no-store"}))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridlore.domain.access import Purpose, may_use_services
+from gridlore.domain.audit import FAIL_TO_LOG_IN
 from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
 from gridlore.services.directory import Directory
@@ -73,6 +74,16 @@ def session_user(platform: Platform, request: AnyRequest) -> User | None:
         return None
 
 
+def client_address(request: AnyRequest) -> str:
+    """The network address a request came from; empty when nobody knows."""
+    return request.client.host if request.client else ""
+
+
+def note(platform: Platform, request: AnyRequest, action: str, user: User | None) -> None:
+    """Have it recorded that a user (None: nobody we know) came or went."""
+    platform.trail.note(action, user, client_address(request), platform.clock())
+
+
 async def log_in(platform: Platform, request: AnyRequest, email: str, password: str) -> User:
     """The user with this e-mail and password.
 
@@ -83,16 +94,21 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
     TooManyRequestsError
         Too many attempts have failed.
     """
-    address = request.client.host if request.client else ""
     now = platform.clock() / 1_000_000
+    address = client_address(request)
     platform.throttle.check(email, address, now)
 
     def attempt() -> User:
         platform.throttle.check(email, address, now)  # others may have failed while this one waited its turn
+        directory = platform.directory.current
         try:
-            return platform.accounts.log_in(platform.directory.current, email, password)
+            user = platform.accounts.log_in(directory, email, password)
         except AuthenticationError:
             platform.throttle.count_failure(email, address, now)
+            note(platform, request, FAIL_TO_LOG_IN, directory.find_user(email))
             raise
+        if user.password_hash is not None and platform.accounts.is_outdated(user.password_hash):
+            platform.administration.renew_hash(user, password)
+        return user
 
     return await platform.in_thread(attempt)

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
+from gridlore.services.audit import AuditTrail
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
@@ -51,6 +52,7 @@ class Platform:
     administration: Administration
     keys: KeyRing
     throttle: LoginThrottle
+    trail: AuditTrail
     max_body_bytes: int
     max_values: int
     session_max_age: int

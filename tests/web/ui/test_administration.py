@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridlore.bootstrap import connect_store, open_accounts
-from gridlore.domain.audit import AuditEntry
+from gridlore.domain.audit import AuditEntry, AuditFilter
 from gridlore.domain.sensors import Direction, Sensor, User
 from tests.conftest import Databases, WorldClient
 from tests.web.ui.browsing import Person
@@ -38,7 +38,7 @@ def root(client: WorldClient) -> Person:
 def recorded(client: WorldClient) -> list[AuditEntry]:
     store = connect_store(client.settings)
     try:
-        return store.read_audit(100)
+        return store.read_audit(100, only=AuditFilter(comings=False))
     finally:
         store.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gridlore.domain.access import Grant
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
 from gridlore.services.grants import record_grant, tell_grants
@@ -56,6 +57,8 @@ def apply_world(
     hash_password: Callable[[str], str],
     verify_password: Callable[[str, str], bool],
     now: int,
+    actor: str = "",
+    entry: AuditEntry | None = None,
 ) -> WorldSummary:
     """Create or update what ``world`` states; what it does not mention stays as it is.
 
@@ -69,6 +72,10 @@ def apply_world(
     now : int
         A new sensor's grid keeps the standard time that its zone has in this year; grants are recorded at
         this time. [µs since epoch]
+    actor : str
+        Who does this, for the record of grants.
+    entry : AuditEntry, optional
+        Recorded, with what was created and updated, unless nothing was.
 
     Raises
     ------
@@ -82,8 +89,12 @@ def apply_world(
     with store.change_directory() as transaction:
         plan = make_plan(world, transaction.records(), transaction.sensors_with_data(), year)
         plan = with_passwords(plan, hashes)
-        carry_out(plan, transaction, now)
-    return summarise(plan)
+        carry_out(plan, transaction, now, actor)
+        summary = summarise(plan)
+        if entry is not None and (summary.created or summary.updated):
+            facts = {"created": ", ".join(summary.created), "updated": ", ".join(summary.updated)}
+            transaction.record(replace(entry, after={name: told for name, told in facts.items() if told}))
+    return summary
 
 
 def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:
@@ -102,7 +113,7 @@ def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:
     return replace(plan, users=tuple(map(renewed, plan.users, passwords)))
 
 
-def carry_out(plan: Plan, transaction: DirectoryTransaction, now: int) -> None:
+def carry_out(plan: Plan, transaction: DirectoryTransaction, now: int, actor: str) -> None:
     """Write what the plan changes: accounts before their users, users before their sources and sensors.
 
     Grants, which open one account's data to another, are recorded too.
@@ -119,16 +130,20 @@ def carry_out(plan: Plan, transaction: DirectoryTransaction, now: int) -> None:
     if given:
         records = transaction.records()
         for change in given:
-            _give(change, records, transaction, now)
+            _give(change, records, transaction, now, actor)
 
 
 def _give(
-    change: Change[Grant], records: DirectoryRecords, transaction: DirectoryTransaction, now: int
+    change: Change[Grant],
+    records: DirectoryRecords,
+    transaction: DirectoryTransaction,
+    now: int,
+    actor: str,
 ) -> None:
     saved = transaction.save_grant(change.new)
     (after,) = tell_grants(records, [saved])
     before = tell_grants(records, [change.old])[0] if change.old else None
-    record_grant(transaction, saved, before, after, now, actor=None)
+    record_grant(transaction, saved, before, after, now, actor)
 
 
 def _differing(changes: tuple[Change[Record], ...]) -> list[Record]:

@@ -7,7 +7,7 @@ Layer: web. For users with the role admin; for everybody else these pages do not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -47,6 +47,14 @@ ACTIONS = {
     "revoke key": "revoked an API key of",
     "give access": "let another account use connections of",
     "revoke access": "no longer lets another account use connections of",
+    "apply": "applied",
+    "deactivate": "deactivated",
+    "activate": "activated",
+    "end all tokens": "ended all tokens of",
+    "import": "imported data of",
+    "delete data": "deleted data of",
+    "back up": "made a copy of",
+    "restore": "restored",
 }
 
 
@@ -74,18 +82,28 @@ class ToldChange:
     fields: tuple[tuple[str, str, str], ...]
 
 
+def _address(directory: Directory, entry: AuditEntry) -> str:
+    """The page of what was changed; empty when there is none."""
+    pages: dict[str, Collection[int]] = {
+        "account": directory.accounts.keys(),
+        "user": directory.users.keys(),
+        "sensor": directory.sensors.keys(),
+    }
+    known = entry.subject_id in pages.get(entry.subject, ())
+    return f"/administration/{entry.subject}s/{entry.subject_id}" if known else ""
+
+
 def tell_change(directory: Directory, entry: AuditEntry) -> ToldChange:
     """An entry in words."""
-    who = None if entry.user_id is None else directory.users.get(entry.user_id)
     before, after = entry.before or {}, entry.after or {}
     return ToldChange(
         entry.id,
         format_instant(entry.recorded_at),
         tell_instant(entry.recorded_at, "UTC"),
-        who.email if who else "the command line",
+        entry.actor,
         ACTIONS.get(entry.action, entry.action),
         entry.title,
-        f"/administration/{entry.subject}s/{entry.subject_id}",
+        _address(directory, entry),
         changed_fields(before, after),
     )
 
@@ -103,7 +121,7 @@ def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> tuple
 def read_done(platform: Platform, request: AnyRequest, directory: Directory) -> ToldChange | None:
     """The change that led to this page, as the address has it."""
     number = request.query_params.get("done", "")
-    if not (number.isascii() and number.isdigit() and len(number) <= 15):
+    if not (number.isascii() and number.isdigit() and len(number) <= 19):
         return None
     entries = platform.administration.read_changes(1, int(number) + 1)
     return tell_change(directory, entries[0]) if entries and entries[0].id == int(number) else None
@@ -134,7 +152,7 @@ async def show_changes(request: AnyRequest, platform: NamedDependency[Platform])
     """The record of changes, newest first, a page at a time."""
     caller = require_admin(platform, request)
     text = request.query_params.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+    before = int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
     entries = await platform.in_thread(platform.administration.read_changes, CHANGES + 1, before)
     shown = entries[:CHANGES]
     return render(

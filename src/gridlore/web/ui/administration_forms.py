@@ -218,7 +218,7 @@ def _submit(
 def _show_done(
     platform: Platform, request: AnyRequest, caller: Caller, entry: AuditEntry
 ) -> Template | Redirect:
-    if entry.subject == Subject.USER and entry.before is None:
+    if entry.subject == Subject.USER and entry.before is None and entry.subject_id is not None:
         return _invite(platform, request, caller, entry.subject_id, entry)
     address = f"/administration/{entry.subject}s/{entry.subject_id}?done={entry.id}"
     return Redirect(address, status_code=303)

@@ -10,10 +10,11 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.response import Redirect, Template
 
+from gridlore.domain.audit import LOG_IN, LOG_OUT
 from gridlore.domain.errors import AuthenticationError, TooManyRequestsError
 from gridlore.domain.sensors import User
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, log_in
+from gridlore.web.auth import SESSION_COOKIE, log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.overview import show_overview
 from gridlore.web.ui.rendering import render
@@ -52,6 +53,7 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
     except TooManyRequestsError as error:
         problem, code = error.message, 429
         return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
+    note(platform, request, LOG_IN, user)
     return Redirect(target, status_code=303, cookies=[session_cookie(platform, user)])
 
 
@@ -71,6 +73,9 @@ def session_cookie(platform: Platform, user: User) -> Cookie:
 async def submit_logout(request: AnyRequest, platform: NamedDependency[Platform]) -> Redirect:
     """End the session."""
     await read_form(platform, request)
+    user = session_user(platform, request)
+    if user is not None:
+        note(platform, request, LOG_OUT, user)
     return Redirect("/login", status_code=303, cookies=[Cookie(key=SESSION_COOKIE, value="", max_age=0)])
 
 

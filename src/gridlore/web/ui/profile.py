@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gridlore.domain.access import access_word
+from gridlore.domain.audit import ISSUE_TOKEN
 from gridlore.domain.errors import AuthenticationError, GridloreError, TooManyRequestsError, UserError
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.timing import DAY, format_instant
@@ -21,7 +22,7 @@ from gridlore.services.directory import Directory
 from gridlore.services.keys import MAX_NAME, KeyRequest
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller, log_in
+from gridlore.web.auth import Caller, log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.entrance import session_cookie
 from gridlore.web.ui.rendering import render
@@ -107,6 +108,7 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
     """Give out a token, shown once."""
     caller = require_caller(platform, request)
     await read_form(platform, request)
+    note(platform, request, ISSUE_TOKEN, caller.user)
     now = platform.clock()
     until = now + platform.session_max_age * 1_000_000
     return _show(

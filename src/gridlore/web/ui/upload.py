@@ -22,6 +22,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gridlore.domain.access import Purpose
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, ReplacementError
 from gridlore.domain.sensors import Sensor
@@ -126,6 +127,22 @@ async def submit_check(
         code = 400 if isinstance(error, FileError) else reject(error).code
         problem = f"Nothing was stored. {error.message}{hint}"
         return _show_look(platform, request, sensor, look, problem=problem, code=code)
+    platform.trail.add(
+        AuditEntry(
+            recorded_at=now,
+            user_id=caller.user.id,
+            action="import",
+            subject="sensor",
+            subject_id=sensor.id,
+            title=f"{sensor.kind} {sensor.name}",
+            before=None,
+            after={
+                "file": look.document.name,
+                "stored": str(receipt.stored),
+                "unchanged": str(receipt.unchanged),
+            },
+        )
+    )
     return render(
         platform,
         request,

@@ -1,4 +1,4 @@
-"""API keys, and access that accounts grant to one another; the record also tells of the command line.
+"""API keys, and access that accounts grant to one another.
 
 Revision ID: 0003
 """
@@ -40,8 +40,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["to_account_id"], ["account.id"], name="fk_access_grant_to_account_id"),
         sa.ForeignKeyConstraint(["sensor_id"], ["sensor.id"], name="fk_access_grant_sensor_id"),
     )
-    with op.batch_alter_table("audit_entry") as table:
-        table.alter_column("user_id", existing_type=sa.BigInteger, nullable=True)
 
 
 def downgrade() -> None:

@@ -1,0 +1,91 @@
+"""``gridlore doctor``: what is not as it should be, and how to mend it.
+
+Layer: cli.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from gridlore.bootstrap import connect_store
+from gridlore.cli.invocation import FAILURE, Invocation
+from gridlore.cli.moments import now
+from gridlore.cli.terminal import print_table
+from gridlore.config import Settings, database_file, given_values
+from gridlore.config.hygiene import examine_settings
+from gridlore.config.table import mask_password
+from gridlore.domain.addresses import NamingAuthority
+from gridlore.domain.errors import SchemaError, StoreUnavailableError
+from gridlore.domain.findings import Finding
+from gridlore.services.diagnosis import examine_store
+from gridlore.services.directory import Directory
+
+
+@click.command(short_help="Tell what is not as it should be, and how to mend it.")
+@click.option(
+    "--days", default=7, show_default=True, type=click.IntRange(1), help="Look so far back for gaps."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for other programs.")
+@click.pass_obj
+def doctor(invocation: Invocation, days: int, as_json: bool) -> None:
+    """Examine settings, files, database and data, and tell what is not as it should be and how to mend it.
+
+    Late sensors, senders gone silent, gaps, weak secrets, files that others can read, a database that may
+    forget, a wrong clock, and more. It changes nothing, and works beside running servers. Exit code 1 when
+    there is a problem; 0 when all is well, or what was found (marked "note") may be meant so.
+
+    \b
+    Examples:
+      gridlore doctor
+      */15 * * * *  gridlore doctor --json > /var/log/gridlore-doctor.jsonl || notify-the-operator
+    """
+    findings = list(_examine(invocation, days))
+    if as_json:
+        for finding in findings:
+            click.echo(json.dumps(asdict(finding), ensure_ascii=False))
+    elif findings:
+        table = Table("", "check", "where", "what", "how to mend it")
+        for finding in findings:
+            mark = "problem" if finding.is_problem else "note"
+            table.add_row(mark, finding.check, finding.where, finding.what, finding.mend)
+        print_table(table)
+    else:
+        click.echo("All is well.")
+    if any(finding.is_problem for finding in findings):
+        sys.exit(FAILURE)
+
+
+def _examine(invocation: Invocation, days: int) -> Iterator[Finding]:
+    url = next(
+        value.text for value in given_values(invocation.overrides) if value.setting.name == "DATABASE_URL"
+    )
+    file = database_file(url or "")
+    if file is not None and not file.exists():
+        yield Finding("database", str(file), "there is none", "gridlore serve (or apply, or demo) makes it")
+        return
+    settings = invocation.settings()
+    yield from examine_settings(settings)
+    try:
+        yield from _examine_database(settings, days)
+    except StoreUnavailableError as error:
+        mend = "start it, or set DATABASE_URL to where it is"
+        yield Finding("database", mask_password(settings.database_url), error.message, mend)
+
+
+def _examine_database(settings: Settings, days: int) -> Iterator[Finding]:
+    store = connect_store(settings)
+    try:
+        store.check_schema()
+        authority = NamingAuthority(settings.host_address, settings.host_month)
+        yield from examine_store(store, Directory(store.read_directory(), authority), now(), days)
+    except SchemaError as error:
+        mend = "gridlore db upgrade (after a backup)"
+        yield Finding("schema", mask_password(settings.database_url), error.message, mend)
+    finally:
+        store.close()

