@@ -119,7 +119,7 @@ class Ledger:
             raise
         self._news += entered
         self._replaced += removed
-        return Receipt(stored, unchanged)
+        return Receipt(stored, unchanged, len(names))
 
     def _judge(
         self,

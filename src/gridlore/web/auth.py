@@ -12,6 +12,7 @@ from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
 from gridlore.services.directory import Directory
 from gridlore.web.answers import AnyRequest, header
+from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 
 SESSION_COOKIE = "gridlore_session"
@@ -41,9 +42,24 @@ def authenticate(platform: Platform, request: AnyRequest) -> Caller:
         raise AuthenticationError
     directory = platform.directory.current
     user = platform.accounts.user_of_token(directory, token, platform.clock() / 1_000_000)
+    admit(platform, request, user)
     if not may_use_services(user, directory.account(user)):
         raise AuthorizationError
     return Caller(user, directory)
+
+
+def admit(platform: Platform, request: AnyRequest, user: User, key_id: int | None = None) -> None:
+    """Note who sent a request, and by which key, and let it pass.
+
+    Raises
+    ------
+    TooManyRequestsError
+        The user has sent too many.
+    """
+    exchange = exchange_of(request)
+    if exchange.user_id is None:
+        exchange.user_id, exchange.key_id = user.id, key_id
+        platform.monitoring.users.admit(user.id, exchange.began)
 
 
 def session_user(platform: Platform, request: AnyRequest) -> User | None:
