@@ -155,7 +155,9 @@ class Monitoring:
                 await serve(scope, receive, send_on)
                 return
             began = perf_counter()
-            exchange = Exchange(began, name_request(scope["headers"]), headers_of[scope["scheme"]], send_on)
+            exchange = Exchange(
+                began, name_request(scope["headers"]), headers_of.get(scope["scheme"], EVERYWHERE), send_on
+            )
             scope[EXCHANGE] = exchange
             try:
                 if not scope["path"].startswith(HEALTH_PATH):
