@@ -41,6 +41,8 @@ ONLY_IN = {
     "sqlite3": ("store",),
     "isodate": ("wire.iso8601",),
     "click": ("cli",),
+    "opentelemetry": ("web.tracing",),
+    "prometheus_client": ("web.exposition",),
     "asyncio": ("web", "cli", "bootstrap"),
 }
 """Libraries → the only parts that may import them."""

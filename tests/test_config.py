@@ -52,6 +52,17 @@ WRONG = [
     ("SESSION_COOKIE_SECURE", "maybe", "this is true or false; got 'maybe'."),
     ("LOG_LEVEL", "loud", "a log level is one of debug, info, warning, error, critical; got 'loud'."),
     ("LOG_FORMAT", "xml", "a log format is one of console, json; got 'xml'."),
+    ("LOG_REQUESTS", "some", "this is one of all, errors, none; got 'some'."),
+    ("MAX_HEADER_BYTES", "12", "a number of bytes from 1024 up"),
+    ("MAX_SENSORS_PER_MESSAGE", "none", "this limit is a whole number from 1"),
+    ("REQUESTS_PER_USER", "-1", "this limit is a whole number from 0"),
+    ("REQUESTS_PER_ADDRESS", "10/s", "this limit is a whole number from 0"),
+    ("TRUSTED_PROXIES", "10.0.0.7/8", "addresses or networks, like 10.0.0.7 or 10.0.0.0/24"),
+    ("TRUSTED_PROXIES", "*", "addresses or networks, like 10.0.0.7 or 10.0.0.0/24"),
+    ("HSTS_MAX_AGE", "1 year", "this time is a whole number from 0"),
+    ("METRICS", "public", "this is one of local, open, off; got 'public'."),
+    ("METRICS_TOKEN", "short", "a secret key has at least 16 characters, best random ones; got 5 characters"),
+    ("TRACES_URL", "collector:4317", "a collector of traces is like http://127.0.0.1:4318"),
 ]
 
 

@@ -191,6 +191,8 @@ def test_example_posts_are_stored_in_the_demo_world(client: WorldClient, describ
         ("/api/gridlore/v1/sensors", None),
         ("/api/gridlore/v1/data", "DataRequest"),
         ("/api/gridlore/v1/beliefs", "BeliefsRequest"),
+        ("/health/live", None),
+        ("/health/ready", None),
     ],
 )
 def test_example_reads_are_answered_as_described(

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridlore.config import Mode, Settings, load_settings
 from gridlore.domain.addresses import NamingAuthority
+from gridlore.domain.errors import SettingError
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
@@ -19,7 +22,8 @@ from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
-from gridlore.services.throttle import LoginThrottle
+from gridlore.services.readiness import Readiness
+from gridlore.services.throttle import LoginThrottle, RequestThrottle
 from gridlore.store.backup import back_up, check_copy, prepare_copy, put_in_place
 from gridlore.store.compaction import compact_sensor
 from gridlore.store.deletion import Selection, count_beliefs, delete_beliefs
@@ -32,12 +36,16 @@ from gridlore.wire.iso8601 import parse_resolution
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from gridlore.web.metrics import Tally
+    from gridlore.web.observation import Monitoring
     from gridlore.web.platform import Platform
+    from gridlore.web.tracing import Tracing
 
 __all__ = [
     "Selection",
     "back_up",
     "check_copy",
+    "check_tracing",
     "compact_sensor",
     "connect_store",
     "count_beliefs",
@@ -95,12 +103,15 @@ def open_accounts(settings: Settings) -> Accounts:
     return Accounts(settings.secret_key, settings.security_token_max_age)
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
-    """The ASGI application, ready to serve; without settings, with those of the environment."""
+def create_app(settings: Settings | None = None, board: Path | None = None) -> Litestar:
+    """The ASGI application, ready to serve; without settings, with those of the environment.
+
+    ``board``: a folder for the figures of this and other processes of the same server.
+    """
     from gridlore.web.app import build_app  # noqa: PLC0415 - half a second that no other command should pay
 
     settings = settings or load_settings()
-    platform = _build_platform(settings, open_store(settings))
+    platform = _build_platform(settings, open_store(settings), board)
     try:
         return build_app(platform)
     except BaseException:
@@ -108,13 +119,39 @@ def create_app(settings: Settings | None = None) -> Litestar:
         raise
 
 
-def _build_platform(settings: Settings, store: Store) -> Platform:
-    """The services on a store."""
-    from gridlore.web.platform import Platform  # noqa: PLC0415 - see create_app
+def check_tracing(settings: Settings) -> None:
+    """Check that traces can be made, if they are asked for.
 
+    Raises
+    ------
+    SettingError
+        What makes them is not installed.
+    """
+    if settings.traces_url and find_spec("opentelemetry") is None:
+        raise SettingError(
+            "TRACES_URL: traces need OpenTelemetry, which is not installed. "
+            "Run `pip install 'gridlore[tracing]'`, or leave the setting empty."
+        )
+
+
+def _build_platform(settings: Settings, store: Store, folder: Path | None) -> Platform:
+    """The services on a store; ``folder``: the board's."""
+    from gridlore.web.metrics import Tally  # noqa: PLC0415 - see create_app
+    from gridlore.web.platform import Platform  # noqa: PLC0415
+
+    tracing = _open_tracing(settings)
     directory = DirectoryCache(store, naming_authority(settings), max_age=settings.directory_max_age)
     accounts = open_accounts(settings)
-    writer = Writer(store, max_queue_bytes=settings.write_queue_bytes, replace=settings.mode is Mode.PLAY)
+    tally = Tally()
+    writer = Writer(
+        store,
+        max_queue_bytes=settings.write_queue_bytes,
+        replace=settings.mode is Mode.PLAY,
+        observe=tally.count_commit,
+    )
+    sensors = settings.max_sensors_per_message
+    ingest = Ingest(writer, max_values=settings.max_values_per_message, max_sensors=sensors)
+    monitoring = _build_monitoring(settings, Readiness(store, writer), writer, tally, folder, tracing)
 
     trail = AuditTrail(store)
 
@@ -122,22 +159,61 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
         directory.close()
         trail.close()
         writer.close()
+        monitoring.close()
         store.close()
 
     return Platform(
         directory=directory,
         accounts=accounts,
-        ingest=Ingest(writer, max_values=settings.max_values_per_message),
-        query=Query(store, max_slots=settings.max_slots_per_read),
+        ingest=tracing.follow(ingest) if tracing else ingest,
+        query=Query(store, max_slots=settings.max_slots_per_read, max_sensors=sensors),
         freshness=FreshnessReader(store),
         administration=Administration(store, directory, accounts, parse_resolution),
         keys=KeyRing(store, directory.refresh),
         throttle=LoginThrottle(settings.login_attempts),
         trail=trail,
+        monitoring=monitoring,
         max_body_bytes=settings.max_body_bytes,
         max_values=settings.max_values_per_message,
         session_max_age=settings.security_token_max_age,
         session_cookie_secure=settings.session_cookie_secure,
         cors_origins=settings.cors_origins,
         close=close,
+    )
+
+
+def _open_tracing(settings: Settings) -> Tracing | None:
+    """What makes traces, if they are asked for; raises as ``check_tracing`` does."""
+    if not settings.traces_url:
+        return None
+    check_tracing(settings)
+    from gridlore.web.tracing import Tracing, send_to  # noqa: PLC0415 - not always installed
+
+    return Tracing(send_to(settings.traces_url))
+
+
+def _build_monitoring(
+    settings: Settings,
+    readiness: Readiness,
+    writer: Writer,
+    tally: Tally,
+    folder: Path | None,
+    tracing: Tracing | None,
+) -> Monitoring:
+    """What watches over the services."""
+    from gridlore.web.board import Board  # noqa: PLC0415 - see create_app
+    from gridlore.web.observation import Monitoring  # noqa: PLC0415
+
+    board = Board(lambda: tally.figures(writer.queued_batches, writer.queued_bytes), folder)
+    return Monitoring(
+        tally=tally,
+        board=board,
+        readiness=readiness,
+        users=RequestThrottle("user", settings.requests_per_user),
+        addresses=RequestThrottle("address", settings.requests_per_address),
+        metrics=settings.metrics,
+        metrics_token=settings.metrics_token,
+        log_requests=settings.log_requests,
+        hsts_max_age=settings.hsts_max_age,
+        tracing=tracing,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,11 +76,58 @@ def test_a_first_start_needs_no_set_up_and_tells_where_it_serves(start, folder, 
     assert rest == "", "requests are not logged, and stopping is no event"
 
 
-def test_every_worker_has_the_settings_of_the_command_line(start):
+def test_every_worker_has_the_settings_of_the_command_line_and_tells_of_them_all(start):
     _, address = start("--workers", "2", "--max-body-bytes", "1024", "--host-address", "grid.example.com")
     for _ in range(8):
         answer = httpx.post(f"{address}/api/requestAuthToken", content=b"x" * 2000, timeout=30)
         assert answer.status_code == 413
+    refused = 'gridlore_http_requests_total{method="POST",route="/api/requestAuthToken",status="413"} 8.0'
+    deadline = time.monotonic() + 30
+    while refused not in (figures := httpx.get(f"{address}/metrics", timeout=30).text):
+        assert time.monotonic() < deadline, figures
+        time.sleep(0.1)
+
+
+def ask(address: str, **headers: str) -> httpx.Response:
+    return httpx.get(
+        f"{address}/api/", headers={name.replace("_", "-"): text for name, text in headers.items()}
+    )
+
+
+def test_only_trusted_proxies_say_where_a_request_came_from(start):
+    limits = ("--requests-per-address", "1", "--hsts-max-age", "60")
+    _, trusting = start("--trusted-proxies", "10.0.0.0/8, 127.0.0.1", *limits)
+    _, trusting_others = start("--trusted-proxies", "10.0.0.1", *limits)
+
+    def codes(address: str, forwarded: str) -> Iterator[int]:
+        for client in range(200):
+            yield ask(address, X_Forwarded_For=forwarded.format(client)).status_code
+
+    assert set(itertools.islice(codes(trusting, "192.0.2.{}"), 15)) == {200}
+    assert 429 in codes(trusting_others, "192.0.2.{}"), "all come from one address, whatever they say"
+    assert 429 in codes(trusting, "192.0.2.{}, 203.0.113.7"), "what the proxy says stands last"
+    for address, secure in ((trusting, True), (trusting_others, False)):
+        answer = ask(address, X_Forwarded_For="198.51.100.1", X_Forwarded_Proto="https")
+        assert ("Strict-Transport-Security" in answer.headers) is secure
+
+
+def test_a_head_that_is_too_long_is_refused_before_it_fills_the_memory(start):
+    _, address = start("--max-header-bytes", "4096")
+    assert ask(address, X_Long="x" * 3800).status_code == 200
+    refused = ask(address, X_Long="x" * 4096)
+    assert (refused.status_code, refused.json()["status"]) == (431, "INVALID_MESSAGE")
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as endless:
+        endless.sendall(b"GET /api/ HTTP/1.1\r\nX-Endless: ")
+        answer = b""
+        while not answer:
+            endless.sendall(b"x" * 1000)
+            endless.settimeout(0.05)
+            with contextlib.suppress(TimeoutError):
+                answer = endless.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    body = httpx.post(f"{address}/api/requestAuthToken", content=b"x" * 100_000)
+    assert body.status_code == 400, "bodies have a limit of their own"
 
 
 def test_a_port_that_is_taken_is_told_with_exit_code_2(run):

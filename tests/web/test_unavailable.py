@@ -21,7 +21,7 @@ def databases(postgres_databases: Databases) -> Databases:
 def test_without_its_database_the_server_says_503_and_recovers(
     world_client: Callable[..., WorldClient], databases: Databases
 ) -> None:
-    client = world_client(WORLD)
+    client = world_client(WORLD, METRICS="open")
     message = {"connection": "Pole 1", "values": [1, 2, 3, 4], **PERIOD}
     query = {"connection": "Pole 1", **PERIOD}
     assert client.post("ann", "postMeterData", **message).json()["stored"] == 4
@@ -42,6 +42,10 @@ def test_without_its_database_the_server_says_503_and_recovers(
                 assert answer.json()["status"] == "SERVICE_UNAVAILABLE"
         assert client.request("ann", "GET", "/api/gridlore/v1/sensors").status_code == 503
         assert client.request("ann", "GET", "/api/v1_1/getConnection").status_code == 200
+        assert client.request(None, "GET", "/health/live").status_code == 200
+        unready = client.request(None, "GET", "/health/ready")
+        assert (unready.status_code, unready.json()["checks"]["queue"]) == (503, "ok")
+        assert "late_sensors" not in client.request(None, "GET", "/metrics").text
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert client.post("ann", "postMeterData", **message).json()["unchanged"] == 4
     assert client.get("ann", "getMeterData", **query).json()["values"] == [1, 2, 3, 4]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import click
 import httpx
@@ -26,7 +27,7 @@ BASE_URL = "http://localhost"
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client whose requests go through a whole application of its own, in this process."""
     configure_logging(settings)
-    application = create_app(settings)
+    application = create_app(replace(settings, log_requests="none"))
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with application.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         yield client

@@ -9,16 +9,18 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.supervisors import Multiprocess
 
-from gridlore.bootstrap import create_app, open_store
+from gridlore.bootstrap import check_tracing, create_app, open_store
+from gridlore.cli.heads import BoundedHeadProtocol
 from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
 from gridlore.cli.logs import configure_logging
 from gridlore.cli.memory import freeze_memory, keep_memory
+from gridlore.cli.stopping import GRACE, Supervisor, limit_stop
 from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
 from gridlore.wire.responses import encode
@@ -26,19 +28,23 @@ from gridlore.wire.responses import encode
 APPLICATION = "gridlore.cli.serving:create_served_app"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
-GRACE = 30
-"""How long requests may still take once the server has been told to stop. [s]"""
+BOARD = "_GRIDLORE_BOARD"
+"""The environment variable that tells worker processes where they leave figures for one another."""
 
 
-class JSONErrorsProtocol(HttpToolsProtocol):
+class JSONErrorsProtocol(BoundedHeadProtocol):
     """Answers in JSON too when a request is no HTTP at all, and so never reaches the application."""
 
     def send_400_response(self, msg: str) -> None:
         """Say what was wrong, and hang up."""
+        code = "400 Bad Request"
+        if self.head_is_too_long:
+            code = "431 Request Header Fields Too Large"
+            msg = f"The request line and headers are longer than {self.max_header_bytes} bytes."
         problem = f"{msg} Long lists belong in a JSON body, which GET requests may have as well."
         body = encode({"status": "INVALID_MESSAGE", "message": problem, "result": "Rejected"})
         head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            f"HTTP/1.1 {code}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
@@ -63,6 +69,7 @@ def serve(invocation: Invocation, /, **options: str | None) -> None:
     """
     settings = invocation.and_options(options).settings()
     configure_logging(settings)
+    check_tracing(settings)
     open_store(settings).close()  # what is wrong with the database is told here, once
     listener = open_listener(settings)
     os.environ.update(settings.as_environment())
@@ -77,7 +84,10 @@ def create_served_app() -> object:
     settings = load_settings()
     configure_logging(settings)
     keep_memory()
-    app = create_app(settings)
+    BoundedHeadProtocol.max_header_bytes = settings.max_header_bytes
+    limit_stop()
+    board = os.environ.get(BOARD)
+    app = create_app(settings, Path(board) if board else None)
     freeze_memory()
     return app
 
@@ -131,11 +141,15 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         log_level=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE,
     )
     if settings.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        with TemporaryDirectory(prefix="gridlore-") as board:
+            os.environ[BOARD] = board
+            Supervisor(config, sockets=[listener]).run()
         return
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):  # raised again once everything has been closed

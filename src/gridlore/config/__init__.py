@@ -60,16 +60,26 @@ class Settings:
     security_token_max_age: int
     secret_key: str = field(repr=False)
     mode: Mode
+    max_header_bytes: int
     max_body_bytes: int
     max_values_per_message: int
+    max_sensors_per_message: int
     max_slots_per_read: int
     write_queue_bytes: int
     directory_max_age: float
     login_attempts: int
+    requests_per_user: int
+    requests_per_address: int
+    trusted_proxies: tuple[str, ...]
     cors_origins: tuple[str, ...]
     session_cookie_secure: bool
+    hsts_max_age: int
     log_level: str
     log_format: str
+    log_requests: str
+    metrics: str
+    metrics_token: str = field(repr=False)
+    traces_url: str
 
     @property
     def is_embedded(self) -> bool:

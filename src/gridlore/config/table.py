@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_network
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ PREFIX = "GRIDLORE_"
 MIN_SECRET_LENGTH = 16
 MASK = "***"
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 
 _BYTES = re.compile(r"([0-9][0-9_]*) ?(KiB|MiB|GiB)?")
 _BYTE_FACTORS = {"": 1, "KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB}
@@ -79,7 +81,7 @@ class Setting:
     def shown(self, text: str) -> str:
         """``text`` as it may be printed: without what must stay secret."""
         if self.secret:
-            return MASK
+            return MASK if text else ""
         return mask_password(text) if self.name == "DATABASE_URL" else text
 
 
@@ -167,6 +169,25 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(
+            "these are addresses or networks, like 10.0.0.7 or 10.0.0.0/24, with commas between them"
+        ) from None
+
+
+def _metrics_token(text: str) -> str:
+    return _secret_key(text) if text else text
+
+
+def _traces_url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s?#]+", text):
+        raise ValueError("a collector of traces is like http://127.0.0.1:4318")
+    return text
+
+
 def _database_url(text: str) -> str:
     right = "a database is sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
     if re.fullmatch(r"sqlite:///(?!:memory:)[^?#]+(?<!/)", text):
@@ -231,6 +252,13 @@ SETTINGS: tuple[Setting, ...] = (
         "in play, a value may replace one stated with the same belief time",
         _mode,
     ),
+    Setting(
+        "MAX_HEADER_BYTES",
+        str(128 * KIB),
+        "bytes",
+        "longest request line and headers together",
+        _bytes("this limit"),
+    ),
     Setting("MAX_BODY_BYTES", str(64 * MIB), "bytes", "longest request body, unpacked", _bytes("this limit")),
     Setting(
         "MAX_VALUES_PER_MESSAGE",
@@ -238,6 +266,13 @@ SETTINGS: tuple[Setting, ...] = (
         "values",
         "most values that one message may store, after upsampling",
         _whole("this limit", 1, 1_000_000_000),
+    ),
+    Setting(
+        "MAX_SENSORS_PER_MESSAGE",
+        "20000",
+        "sensors",
+        "most sensors that one message may name, counted once per group",
+        _whole("this limit", 1, 1_000_000),
     ),
     Setting(
         "MAX_SLOTS_PER_READ",
@@ -267,9 +302,37 @@ SETTINGS: tuple[Setting, ...] = (
         "failed log-ins with one e-mail from one address before they are put off",
         _whole("the number of attempts", 1, 1_000_000),
     ),
+    Setting(
+        "REQUESTS_PER_USER",
+        "10000",
+        "per second",
+        "requests of one user before further ones are put off; 0 for no limit",
+        _whole("this limit", 0, 1_000_000),
+    ),
+    Setting(
+        "REQUESTS_PER_ADDRESS",
+        "10000",
+        "per second",
+        "requests from one address before further ones are put off; 0 for no limit",
+        _whole("this limit", 0, 1_000_000),
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        "",
+        "networks",
+        "addresses of the proxies whose word on where a request came from is taken",
+        _networks,
+    ),
     Setting("CORS_ORIGINS", "", "origins", "web origins whose pages may call the API; * for all", _origins),
     Setting(
         "SESSION_COOKIE_SECURE", "false", "true | false", "send the log-in cookie over https only", _boolean
+    ),
+    Setting(
+        "HSTS_MAX_AGE",
+        "0",
+        "seconds",
+        "how long browsers that came by https must not come by http again; 0 for not at all",
+        _whole("this time", 0, 315_576_000),
     ),
     Setting(
         "LOG_LEVEL",
@@ -284,6 +347,35 @@ SETTINGS: tuple[Setting, ...] = (
         "console | json",
         "log lines for people or for machines",
         _choice("a log format", "console", "json"),
+    ),
+    Setting(
+        "LOG_REQUESTS",
+        "errors",
+        "all | errors | none",
+        "which requests get a line in the log: all, those that were refused or failed, or none",
+        _choice("this", "all", "errors", "none"),
+    ),
+    Setting(
+        "METRICS",
+        "local",
+        "local | open | off",
+        "who may read /metrics: programs on this machine, everybody, or nobody",
+        _choice("this", "local", "open", "off"),
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        "",
+        "text",
+        "who sends this as a bearer token may read /metrics from anywhere",
+        _metrics_token,
+        secret=True,
+    ),
+    Setting(
+        "TRACES_URL",
+        "",
+        "URL",
+        "the OpenTelemetry collector (OTLP over HTTP) that traces are sent to; empty for no traces",
+        _traces_url,
     ),
 )
 """Every setting, in the order in which they are listed."""

@@ -12,6 +12,9 @@ from gridlore.domain.overlay import EVERYTHING, BeliefFilter
 from gridlore.domain.sensors import SensorKind
 from gridlore.domain.timing import FloatArray, Timing
 
+MAX_SENSORS = 20_000
+"""Sensors that one message may name, counted once per group, unless a setting says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PostedGroup:
@@ -63,7 +66,11 @@ class ReadQuery:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How many values of a message were stored, and how many were no news."""
+    """How many values of a message were stored, and how many were no news.
+
+    ``sensors``: how many sensors they are about; told in the log, not part of what a receipt promises.
+    """
 
     stored: int
     unchanged: int
+    sensors: int = field(default=0, compare=False)

@@ -164,8 +164,12 @@ class UserError(GridloreError):
 
 
 class TooManyRequestsError(GridloreError):
-    """Too many attempts in a short time; ``retry_after`` says when to come back. [s]"""
+    """Too much in a short time; ``retry_after`` says when to come back [s].
 
-    def __init__(self, message: str, retry_after: int) -> None:
+    ``limit`` is how many requests are taken, where it is these that are counted. [1/s]
+    """
+
+    def __init__(self, message: str, retry_after: int, limit: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.limit = limit

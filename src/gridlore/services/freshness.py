@@ -25,6 +25,9 @@ TOLERANCE = 2
 MAX_EVENTS = 1440
 """The last day of a sensor with more events a day than this is shown from its last so many."""
 
+COUNT_MAX_AGE = 30_000_000
+"""How long the count of late sensors is good for. [µs]"""
+
 MEASURED = BeliefFilter(max_horizon=0)
 
 
@@ -87,6 +90,15 @@ class FreshnessReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._late: tuple[int, int] | None = None
+
+    def count_late(self, directory: Directory, now: int) -> int:
+        """How many sensors are late, as of at most ``COUNT_MAX_AGE`` ago: it takes every head there is."""
+        if self._late is None or not 0 <= now - self._late[0] < COUNT_MAX_AGE:
+            heads = self._store.read_heads(list(directory.sensors))
+            known = [(directory.sensors[head.sensor_id], head) for head in heads.values()]
+            self._late = now, sum(late_by(sensor, head, now) is not None for sensor, head in known)
+        return self._late[1]
 
     def read(
         self,

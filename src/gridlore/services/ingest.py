@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gridlore.domain.access import Purpose
 from gridlore.domain.beliefs import Block, make_blocks
-from gridlore.domain.commands import PostCommand, PostedGroup, Receipt
+from gridlore.domain.commands import MAX_SENSORS, PostCommand, PostedGroup, Receipt
 from gridlore.domain.errors import (
     GridError,
     PowerTooBigError,
@@ -26,9 +26,6 @@ from gridlore.domain.sensors import Direction, Sensor, SensorKind, User
 from gridlore.domain.timing import Grid, Timing, format_instant, format_span
 from gridlore.services.directory import Directory
 from gridlore.store.interface import BlockWriter
-
-MAX_RUNS = 20_000
-"""Runs of values (sensors, counted once per group) in one message at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,13 @@ class Ingest:
     ----------
     max_values : int
         Values that one message may store, after upsampling.
+    max_sensors : int
+        Sensors that one message may name, counted once per group.
     """
 
-    def __init__(self, writer: BlockWriter, *, max_values: int) -> None:
+    def __init__(self, writer: BlockWriter, *, max_values: int, max_sensors: int = MAX_SENSORS) -> None:
         self._writer = writer
+        self._max_sensors = max_sensors
         self._max_values = max_values
 
     def post(self, directory: Directory, user: User, command: PostCommand, now: int) -> Future[Receipt]:
@@ -122,9 +122,9 @@ class Ingest:
 
     def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
         named = [(address, group) for group in command.groups for address in group.addresses]
-        if len(named) > MAX_RUNS:
+        if len(named) > self._max_sensors:
             raise ValuesLimitError(
-                f"A message may name at most {MAX_RUNS} sensors; got {len(named)}. Send it in parts."
+                f"A message may name at most {self._max_sensors} sensors; got {len(named)}. Send it in parts."
             )
         sensors = directory.find_sensors(user, command.kind, [name for name, _ in named], Purpose.POST)
         return [_Run(address, sensor, group) for (address, group), sensor in zip(named, sensors, strict=True)]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridlore.domain.beliefs import Block
-from gridlore.domain.commands import ReadQuery
-from gridlore.domain.errors import PeriodError, ResolutionError
+from gridlore.domain.commands import MAX_SENSORS, ReadQuery
+from gridlore.domain.errors import ConnectionGroupError, PeriodError, ResolutionError
 from gridlore.domain.heads import Head
 from gridlore.domain.overlay import Picture, overlay
 from gridlore.domain.resampling import downsample
@@ -70,10 +70,13 @@ class Query:
     ----------
     max_slots : int
         Event slots that one request may ask for, over all sensors.
+    max_sensors : int
+        Sensors that one request may name.
     """
 
-    def __init__(self, store: Store, *, max_slots: int) -> None:
+    def __init__(self, store: Store, *, max_slots: int, max_sensors: int = MAX_SENSORS) -> None:
         self._store = store
+        self._max_sensors = max_sensors
         self._max_slots = max_slots
 
     def read(self, directory: Directory, user: User, query: ReadQuery) -> list[Reading]:
@@ -85,6 +88,11 @@ class Query:
             What the contract answers.
         """
         source_ids = self._find_sources(directory, user, query)
+        if len(query.addresses) > self._max_sensors:
+            raise ConnectionGroupError(
+                f"A request may read at most {self._max_sensors} sensors; got {len(query.addresses)}. "
+                "Ask in parts."
+            )
         sensors = directory.find_sensors(user, query.kind, query.addresses)
         resolution = None if query.resolution is None else query.resolution()
         _check_resolution(query.addresses, sensors, resolution)

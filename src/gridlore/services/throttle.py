@@ -1,4 +1,4 @@
-"""Count failed log-ins, and make who fails too often wait.
+"""Make who fails to log in too often wait, and who sends too many requests.
 
 Layer: services. Counts are kept in memory, per process; ``now`` is an argument.
 """
@@ -6,6 +6,9 @@ Layer: services. Counts are kept in memory, per process; ``now`` is an argument.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
+from ipaddress import ip_network
+from math import ceil
 from threading import Lock
 
 from gridlore.domain.errors import TooManyRequestsError
@@ -18,6 +21,9 @@ ADDRESS_FACTOR = 20
 
 MAX_KEYS = 100_000
 """How many callers are remembered; the longest silent are forgotten first."""
+
+BURST = 10.0
+"""How many seconds' worth of requests may come at once. [s]"""
 
 Key = tuple[str, str]
 
@@ -65,3 +71,77 @@ class LoginThrottle:
 
     def _limits(self, email: str, address: str) -> tuple[tuple[Key, int], tuple[Key, int]]:
         return ((email.lower(), address), self._attempts), (("", address), self._attempts * ADDRESS_FACTOR)
+
+
+class RequestThrottle:
+    """Bounds the requests of each caller: a bucket of ``BURST`` seconds' worth, refilled all the time.
+
+    One number per caller is all that is kept: when the requests so far would be over had they come evenly
+    (the generic cell rate algorithm, ITU-T I.371). Called from the event loop alone.
+
+    Parameters
+    ----------
+    whose : str
+        What the message calls the callers.
+    rate : int
+        How many requests each may send; 0 for no limit. [1/s]
+
+    >>> throttle = RequestThrottle("user", 2)
+    >>> for _ in range(20):
+    ...     throttle.admit("ann", now=100.0)
+    >>> throttle.admit("ann", now=100.0)
+    Traceback (most recent call last):
+    ...
+    gridlore.domain.errors.TooManyRequestsError: Too many requests: this server takes 2 per second from one
+    user, and ten seconds' worth at once. Please go on in 1 second.
+    >>> throttle.admit("bob", now=100.0), throttle.admit("ann", now=100.5)
+    (None, None)
+    """
+
+    def __init__(self, whose: str, rate: int) -> None:
+        self._whose = whose
+        self._rate = rate
+        self._interval = 1 / rate if rate else 0.0
+        self._over: OrderedDict[object, float] = OrderedDict()
+
+    def admit(self, key: object, now: float) -> None:
+        """Let a request pass.
+
+        Raises
+        ------
+        TooManyRequestsError
+            There were too many.
+        """
+        if not self._rate:
+            return
+        over = max(self._over.get(key, now), now) + self._interval
+        wait = over - now - BURST
+        if wait > 1e-6:  # not for what rounding adds up to
+            raise self._refusal(max(1, ceil(wait)))
+        self._over[key] = over
+        self._over.move_to_end(key)
+        if len(self._over) > MAX_KEYS:
+            self._over.popitem(last=False)
+
+    def _refusal(self, wait: int) -> TooManyRequestsError:
+        return TooManyRequestsError(
+            f"Too many requests: this server takes {self._rate} per second from one {self._whose}, and ten "
+            f"seconds' worth at once. Please go on in {wait} second{'s' if wait > 1 else ''}.",
+            wait,
+            limit=self._rate,
+        )
+
+
+@lru_cache(maxsize=8192)
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which is what one customer is given.
+
+    >>> network_of("192.0.2.7"), network_of("2001:db8::1:2:3:4"), network_of("2001:db8::f"), network_of("")
+    ('192.0.2.7', '2001:db8::/64', '2001:db8::/64', '')
+    """
+    if ":" not in address:
+        return address
+    try:
+        return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
+    except ValueError:
+        return address

@@ -125,7 +125,7 @@ class Ledger:
             raise
         self._news += entered
         self._replaced += removed
-        return Receipt(stored, unchanged)
+        return Receipt(stored, unchanged, len(names))
 
     def _check_grids(self, candidates: Iterable[Block], names: Mapping[int, str]) -> None:
         for block in candidates:

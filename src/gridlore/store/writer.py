@@ -8,8 +8,9 @@ neighbours; of two that contradict each other the first to arrive wins.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -29,6 +30,14 @@ MAX_BATCHES = 512
 
 MAX_ATTEMPTS = 5
 """How often a transaction is tried again when the database chose it as a conflict's victim."""
+
+Observer = Callable[[float, int, int], None]
+"""Told of each commit: how long it took [s], how many batches and how many candidate blocks it held."""
+
+
+def ignore_commit(seconds: float, batches: int, blocks: int) -> None:
+    """Tell nobody."""
+
 
 NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
@@ -62,10 +71,20 @@ class Writer:
         How much may wait; beyond it OverloadError. One batch is always taken, however large. [bytes]
     replace : bool
         Play mode: a different value with the same belief time replaces the old one.
+    observe : function
+        Called in the writer's thread after each commit.
     """
 
-    def __init__(self, store: Store, *, max_queue_bytes: int, replace: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_queue_bytes: int,
+        replace: bool = False,
+        observe: Observer = ignore_commit,
+    ) -> None:
         self._store = store
+        self._observe = observe
         self._max_queue_bytes = max_queue_bytes
         self._replace = replace
         self._queue: deque[Batch] = deque()
@@ -98,6 +117,21 @@ class Writer:
             if len(self._queue) >= self._wanted:
                 self._wakeup.notify()
         return batch.done
+
+    @property
+    def max_queue_bytes(self) -> int:
+        """How much may wait. [bytes]"""
+        return self._max_queue_bytes
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much waits. [bytes]"""
+        return self._queued_bytes
+
+    @property
+    def queued_batches(self) -> int:
+        """How many batches wait."""
+        return len(self._queue)
 
     def close(self) -> None:
         """Take no more, commit what is queued, and stop."""
@@ -158,6 +192,7 @@ class Writer:
 
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
+            began = time.perf_counter()
             try:
                 with self._store.begin_write() as transaction:
                     ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
@@ -166,6 +201,8 @@ class Writer:
             except StoreConflictError as error:
                 log.info("transaction conflict, trying again", attempt=attempt, error=str(error))
             else:
+                blocks = sum(len(batch.blocks) for batch in batches)
+                self._observe(time.perf_counter() - began, len(batches), blocks)
                 return outcomes
         raise StoreUnavailableError("The database is too busy right now. Please send this again.")
 

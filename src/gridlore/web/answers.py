@@ -103,11 +103,25 @@ def _path(request: AnyRequest) -> str:
     return str(request.scope["path"]).rstrip("/")
 
 
+def _as_served(path: str, answer: Answer) -> Answer:
+    """A rejection in the form of this path."""
+    if path != TOKEN_PATH:
+        return answer
+    body = {"errors": [answer.body["message"]], "status": answer.code}
+    return Answer(answer.code, body, answer.headers)
+
+
+def refuse(path: str, error: GridloreError) -> Answer:
+    """What went wrong, in the form that the contract has for this path."""
+    path = path.rstrip("/")
+    return _as_served(path, reject(error, RESPONSE_TYPES.get(path)))
+
+
 def _rejection(request: AnyRequest, answer: Answer) -> Response[bytes]:
-    body = answer.body
-    if _path(request) == TOKEN_PATH:
-        body = {"errors": [body["message"]], "status": answer.code}
-    return Response(encode(body), status_code=answer.code, headers=dict(answer.headers), media_type=JSON)
+    answer = _as_served(_path(request), answer)
+    return Response(
+        encode(answer.body), status_code=answer.code, headers=dict(answer.headers), media_type=JSON
+    )
 
 
 def answer_error(request: AnyRequest, error: GridloreError) -> Response[bytes]:
@@ -138,7 +152,8 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
     """A mistake of ours: told without details, logged with all of them."""
-    log.error("request failed", method=request.method, path=_path(request), exc_info=error)
+    exchange: Any = request.scope["gridlore"]  # type: ignore[typeddict-item]
+    log.error("request failed", request_id=exchange.id.decode(), path=_path(request), exc_info=error)
     body = {
         "status": "INTERNAL_ERROR",
         "message": "Something went wrong on our side, and has been logged. Nothing was stored.",

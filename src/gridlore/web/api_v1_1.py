@@ -21,6 +21,7 @@ from gridlore.domain.sensors import SensorKind
 from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
 from gridlore.web.auth import Caller, authenticate
 from gridlore.web.bodies import read_body
+from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.wire.endpoints import (
     GET_CONNECTION,
@@ -86,6 +87,8 @@ async def get_connection(request: AnyRequest, platform: NamedDependency[Platform
 
 
 def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
+    read = platform.monitoring.traced("read message", read_post)
+
     @post(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
         caller = authenticate(platform, request, Purpose.POST)
@@ -94,11 +97,12 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
 
         def take() -> Future[Receipt]:
             units = caller.directory.weather_units
-            command = read_post(endpoint, body, units, max_values=platform.max_values)
+            command = read(endpoint, body, units, max_values=platform.max_values)
             return platform.ingest.post(caller.directory, caller.user, command, now)
 
         queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
-        return send(acknowledge(endpoint, await platform.receipts.wait(queued)))
+        receipt = exchange_of(request).receipt = await platform.receipts.wait(queued)
+        return send(acknowledge(endpoint, receipt))
 
     return handle
 

@@ -6,25 +6,37 @@ documents, and the form of its errors.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.template.config import TemplateConfig
 
 from gridlore.domain.errors import GridloreError
-from gridlore.web import api_gridlore, api_public, api_v1_1, ui
+from gridlore.web import api_gridlore, api_public, api_v1_1, monitoring, ui
 from gridlore.web.answers import answer_bug, answer_error, answer_http_error
+from gridlore.web.cross_origin import share_with
+from gridlore.web.observation import ASGIApplication
 from gridlore.web.platform import Platform
 
 
 class Application(Litestar):
-    """Answers HEAD wherever there is GET, as HTTP expects; the server leaves out the body."""
+    """The framework's application, watched.
+
+    Answers HEAD wherever there is GET, as HTTP expects; the server leaves out the body.
+    """
+
+    def watch(self, platform: Platform) -> None:
+        """Put the outer layers around the framework."""
+        serve: ASGIApplication = super().__call__
+        if platform.cors_origins:
+            serve = share_with(platform.cors_origins, serve)
+        self._serve = platform.monitoring.around(serve)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -34,7 +46,7 @@ class Application(Litestar):
             "path", ""
         ):  # no file has such a name, and the file system says so by an exception
             scope = {**scope, "path": scope["path"].replace("\0", "\N{REPLACEMENT CHARACTER}")}
-        await super().__call__(scope, receive, send)
+        await self._serve(scope, receive, send)
 
 
 def build_app(platform: Platform) -> Litestar:
@@ -45,17 +57,18 @@ def build_app(platform: Platform) -> Litestar:
         try:
             yield
         finally:
-            await platform.in_thread(platform.close)
-            platform.threads.shutdown()
+            platform.threads.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(platform.close)
 
     def provide() -> Platform:
         return platform
 
-    return Application(
+    application = Application(
         [
             *api_v1_1.build_handlers(platform),
             *api_gridlore.HANDLERS,
             _open_to_all(platform),
+            *monitoring.build_handlers(platform),
             *ui.build_routers(platform),
         ],
         dependencies={"platform": Provide(provide, sync_to_thread=False)},
@@ -65,12 +78,13 @@ def build_app(platform: Platform) -> Litestar:
             Exception: ui.or_page(platform, answer_bug),
         },
         request_max_body_size=platform.max_body_bytes,
-        cors_config=_cors(platform),
         template_config=TemplateConfig(directory=ui.TEMPLATES, engine=JinjaTemplateEngine),
         openapi_config=None,
         logging_config=None,
         lifespan=[lifespan],
     )
+    application.watch(platform)
+    return application
 
 
 def _open_to_all(platform: Platform) -> Router:
@@ -82,14 +96,3 @@ def _open_to_all(platform: Platform) -> Router:
         api_v1_1.get_service,
     ]
     return Router("/", route_handlers=handlers, request_max_body_size=platform.max_open_bytes)
-
-
-def _cors(platform: Platform) -> CORSConfig | None:
-    if not platform.cors_origins:
-        return None
-    return CORSConfig(
-        allow_origins=list(platform.cors_origins),
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
-        max_age=600,
-    )

@@ -14,6 +14,7 @@ from gridlore.domain.sensors import User
 from gridlore.services.directory import Directory
 from gridlore.services.keys import MARK, find_key
 from gridlore.web.answers import AnyRequest, header
+from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 
 SESSION_COOKIE = "gridlore_session"
@@ -49,16 +50,32 @@ def authenticate(platform: Platform, request: AnyRequest, purpose: Purpose = Pur
     directory, now = platform.directory.current, platform.clock()
     if token.startswith(MARK):
         key = find_key(directory, token, now)
-        user = directory.users[key.user_id]
+        user, key_id = directory.users[key.user_id], key.id
         directory = directory if key.sensor_ids is None else directory.limited_to(key.sensor_ids)
         is_refused = key.read_only and purpose is Purpose.POST
     else:
-        user, is_refused = platform.accounts.user_of_token(directory, token, now / 1_000_000), False
+        user = platform.accounts.user_of_token(directory, token, now / 1_000_000)
+        key_id, is_refused = None, False
+    admit(platform, request, user, key_id)
     if not may_use_services(user, directory.account(user)):
         raise AuthorizationError
     if is_refused:
         raise AuthorizationError(KEY_MAY_READ)
     return Caller(user, directory)
+
+
+def admit(platform: Platform, request: AnyRequest, user: User, key_id: int | None = None) -> None:
+    """Note who sent a request, and by which key, and let it pass.
+
+    Raises
+    ------
+    TooManyRequestsError
+        The user has sent too many.
+    """
+    exchange = exchange_of(request)
+    if exchange.user_id is None:
+        exchange.user_id, exchange.key_id = user.id, key_id
+        platform.monitoring.users.admit(user.id, exchange.began)
 
 
 def session_user(platform: Platform, request: AnyRequest) -> User | None:

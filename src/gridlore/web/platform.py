@@ -6,6 +6,7 @@ Layer: web.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.web.observation import Monitoring
 from gridlore.web.receipts import Receipts
 
 P = ParamSpec("P")
@@ -53,6 +55,7 @@ class Platform:
     keys: KeyRing
     throttle: LoginThrottle
     trail: AuditTrail
+    monitoring: Monitoring
     max_body_bytes: int
     max_values: int
     session_max_age: int
@@ -73,4 +76,5 @@ class Platform:
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a blocking function returns, run beside the event loop."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: function(*args, **kwargs))
+        context = contextvars.copy_context()
+        return await loop.run_in_executor(self.threads, lambda: context.run(function, *args, **kwargs))

@@ -13,6 +13,10 @@ SENSORS_PATH = "/api/gridlore/v1/sensors"
 DATA_PATH = "/api/gridlore/v1/data"
 BELIEFS_PATH = "/api/gridlore/v1/beliefs"
 SCHEMA_PATH = "/schema/openapi.json"
+HEALTH_PATH = "/health/"
+LIVE_PATH = "/health/live"
+READY_PATH = "/health/ready"
+METRICS_PATH = "/metrics"
 
 PUBLIC = "its versions are listed at /api/."
 

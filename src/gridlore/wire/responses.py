@@ -91,6 +91,10 @@ def reject(error: errors.GridloreError, response_type: str | None = None) -> Ans
         headers["WWW-Authenticate"] = 'Bearer realm="gridlore"'
     elif code == 429 and isinstance(error, errors.TooManyRequestsError):
         headers["Retry-After"] = str(error.retry_after)
+        if error.limit is not None:
+            headers["RateLimit-Limit"] = str(error.limit)
+            headers["RateLimit-Remaining"] = "0"
+            headers["RateLimit-Reset"] = str(error.retry_after)
     elif code == 503:
         headers["Retry-After"] = str(RETRY_AFTER)
     return Answer(code, body, headers)
@@ -116,6 +120,15 @@ def acknowledge(endpoint: Endpoint, receipt: Receipt) -> Answer:
             "unchanged": receipt.unchanged,
         },
     )
+
+
+def describe_readiness(checks: Mapping[str, str]) -> Answer:
+    """The answer to whether a process can serve, from what was looked at: "ok", or what is wrong."""
+    problems = [f"{name} {found}" for name, found in checks.items() if found not in ("ok", "unknown")]
+    if not problems:
+        return Answer(200, {"status": "READY", "message": "This process can serve.", "checks": dict(checks)})
+    answer = reject(errors.StoreUnavailableError(f"Cannot serve now: the {'; the '.join(problems)}."))
+    return Answer(answer.code, {**answer.body, "checks": dict(checks)}, answer.headers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,17 +54,17 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
         problem, code = error.message, 429
         return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
     note(platform, request, LOG_IN, user)
-    return Redirect(target, status_code=303, cookies=[session_cookie(platform, user)])
+    return Redirect(target, status_code=303, cookies=[session_cookie(platform, request, user)])
 
 
-def session_cookie(platform: Platform, user: User) -> Cookie:
+def session_cookie(platform: Platform, request: AnyRequest, user: User) -> Cookie:
     """What carries a session of this user that begins now."""
     return Cookie(
         key=SESSION_COOKIE,
         value=platform.accounts.issue_session(user, platform.clock() / 1_000_000),
         httponly=True,
         samesite="lax",
-        secure=platform.session_cookie_secure,
+        secure=platform.session_cookie_secure or request.scope["scheme"] == "https",
         max_age=platform.session_max_age,
     )
 

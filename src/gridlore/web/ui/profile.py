@@ -182,7 +182,9 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
         return refuse(error.message, 429)
     except UserError as error:
         return refuse(f"{error.message} Nothing was changed.")
-    return Redirect("/profile?notice=password", status_code=303, cookies=[session_cookie(platform, changed)])
+    return Redirect(
+        "/profile?notice=password", status_code=303, cookies=[session_cookie(platform, request, changed)]
+    )
 
 
 HANDLERS = (show_profile, submit_token, submit_key, submit_revocation, submit_password)

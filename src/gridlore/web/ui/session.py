@@ -15,7 +15,7 @@ from gridlore.domain.errors import (
     GridloreError,
 )
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, Caller, session_user
+from gridlore.web.auth import SESSION_COOKIE, Caller, admit, session_user
 from gridlore.web.platform import Platform
 
 __all__ = ["check_form", "form_token", "read_form", "require_admin", "require_caller", "session_user"]
@@ -47,10 +47,13 @@ def require_caller(platform: Platform, request: AnyRequest) -> Caller:
     ------
     LoginRequiredError
         Nobody is.
+    TooManyRequestsError
+        The user has sent too many requests.
     """
     user = session_user(platform, request)
     if user is None:
         raise LoginRequiredError
+    admit(platform, request, user)
     return Caller(user, platform.directory.current)
 
 

@@ -33,6 +33,7 @@ from gridlore.services.upload.storing import make_commands
 from gridlore.services.upload.table import MAX_FILE_BYTES, MAX_ROWS, MIB, ChoiceError, FileError, Table
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, Caller
+from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
 from gridlore.web.ui.series import find_sensor
@@ -121,7 +122,7 @@ async def submit_check(
         return _show_look(platform, request, sensor, look, problem=refusal, code=400)
     try:
         queued = await platform.in_thread(_queue, platform, caller, sensor, look.choices, reading, now)
-        receipt = await asyncio.wrap_future(queued)
+        receipt = exchange_of(request).receipt = await asyncio.wrap_future(queued)
     except GridloreError as error:
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
         code = 400 if isinstance(error, FileError) else reject(error).code

@@ -13,6 +13,7 @@ from typing import Any
 from gridlore.domain.sensors import ROLES
 from gridlore.wire.endpoints import ENDPOINTS
 from gridlore.wire.openapi.beyond import operations_beyond, schemas_beyond
+from gridlore.wire.openapi.health import operations_of_health
 from gridlore.wire.openapi.operations import load_examples, operation_of
 from gridlore.wire.openapi.requests import request_schema
 
@@ -20,6 +21,7 @@ TAGS = {
     "public": "Needs no token.",
     "version 1.1": "Meter readings, prognoses, prices and weather.",
     "beyond 1.1": "Sensors and values of every kind, and their history.",
+    "health": "For monitors and load balancers; needs no token.",
 }
 
 
@@ -36,7 +38,7 @@ def openapi_document(version: str, server_url: str | None = None) -> dict[str, A
     >>> openapi_document("1.0")["openapi"]
     '3.1.0'
     """
-    paths: dict[str, Any] = operations_beyond()
+    paths: dict[str, Any] = operations_beyond() | operations_of_health()
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation_of(endpoint)
     return {

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from gridlore.domain.errors import MethodError
+from gridlore.domain.errors import MethodError, TooManyRequestsError
 from gridlore.domain.sensors import ROLES
 from gridlore.wire.endpoints import GET_SERVICE, Endpoint
 from gridlore.wire.openapi.answers import answer_schema, rejection_schema
@@ -144,7 +144,11 @@ def rejections(
     if endpoint is not None:
         noun, request_type, response_type = endpoint.noun, endpoint.request_type, endpoint.response_type
     complaints = complaints_by_code(
-        [*errors, MethodError], noun, request_type=request_type, method=method, path=path
+        [*errors, TooManyRequestsError, MethodError],
+        noun,
+        request_type=request_type,
+        method=method,
+        path=path,
     )
 
     def schema(words: Sequence[str]) -> Schema:

@@ -1,0 +1,64 @@
+"""Whether this process can take requests: its store can be reached, and is what it should be.
+
+Layer: services. ``now`` is an argument. [s]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gridlore.domain.errors import SchemaError, StoreUnavailableError
+from gridlore.store.interface import Store
+
+MAX_AGE = 1.0
+"""How long what was found out about the store is good for. [s]"""
+
+FULL = 0.95
+"""The queue counts as full when this part of it is taken."""
+
+OK = "ok"
+
+
+class Queue(Protocol):
+    """What waits for the writer."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much waits. [bytes]"""
+
+    @property
+    def max_queue_bytes(self) -> int:
+        """How much may wait. [bytes]"""
+
+
+class Readiness:
+    """Looks at the store at most once a second, however often it is asked."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._found: tuple[float, Mapping[str, str]] | None = None
+
+    def is_known(self, now: float) -> bool:
+        """Whether ``check`` answers without looking at the store."""
+        return self._found is not None and 0 <= now - self._found[0] < MAX_AGE
+
+    def check(self, now: float) -> Mapping[str, str]:
+        """What was looked at, and "ok" or what is wrong with it; no more than a monitor needs to know."""
+        if self._found is None or not self.is_known(now):
+            self._found = now, self._look_at_store()
+        return {**self._found[1], "queue": self._look_at_queue()}
+
+    def _look_at_store(self) -> Mapping[str, str]:
+        try:
+            self._store.check_schema()
+        except StoreUnavailableError:
+            return {"store": "cannot be reached, or is too busy", "schema": "unknown"}
+        except SchemaError:
+            return {"store": OK, "schema": "is not the one that this version works with"}
+        return {"store": OK, "schema": OK}
+
+    def _look_at_queue(self) -> str:
+        full = self._queue.queued_bytes >= FULL * self._queue.max_queue_bytes
+        return "is full: more comes in than the store takes" if full else OK
