@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/installed-runtime
 DEVELOPMENT := .venv/installed-development
 DEMO := demo
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run test check format bench lock clean
@@ -51,8 +52,8 @@ $(DEMO)/complete: | $(RUNTIME)
 
 include make/browser.mk
 
-test: $(DEVELOPMENT) browser ## run all tests; ARGS="-k world -x" goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEVELOPMENT) browser ## run all tests; ARGS="-k world -x" goes to pytest, "-n 0" runs them in one process
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(DEVELOPMENT) ## lint, format, types, architecture
 	$(BIN)/ruff check .
