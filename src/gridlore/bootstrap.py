@@ -5,6 +5,8 @@ Layer: bootstrap; imports everything.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gridlore.config import Mode, Settings, load_settings
@@ -36,6 +38,11 @@ __all__ = [
     "open_accounts",
     "open_store",
 ]
+
+
+def read_clock() -> int:
+    """The time. [µs since epoch]"""
+    return time.time_ns() // 1000
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -74,12 +81,15 @@ def open_accounts(settings: Settings) -> Accounts:
     return Accounts(settings.secret_key, settings.security_token_max_age)
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
-    """The ASGI application, ready to serve; without settings, with those of the environment."""
+def create_app(settings: Settings | None = None, *, clock: Callable[[], int] = read_clock) -> Litestar:
+    """The ASGI application, ready to serve; without settings, with those of the environment.
+
+    ``clock`` gives the time. [µs since epoch]
+    """
     from gridlore.web.app import build_app  # noqa: PLC0415 - half a second that no other command should pay
 
     settings = settings or load_settings()
-    platform = _build_platform(settings, open_store(settings))
+    platform = _build_platform(settings, open_store(settings), clock)
     try:
         return build_app(platform)
     except BaseException:
@@ -87,9 +97,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
         raise
 
 
-def _build_platform(settings: Settings, store: Store) -> Platform:
+def _build_platform(settings: Settings, store: Store, clock: Callable[[], int]) -> Platform:
     """The services on a store."""
-    from gridlore.web.platform import Platform  # noqa: PLC0415 - see create_app
+    from gridlore.web.admission import Bodies  # noqa: PLC0415 - see create_app
+    from gridlore.web.platform import Platform  # noqa: PLC0415
 
     authority = NamingAuthority(settings.host_address, settings.host_month)
     directory = DirectoryCache(store, authority, max_age=settings.directory_max_age)
@@ -110,9 +121,11 @@ def _build_platform(settings: Settings, store: Store) -> Platform:
         administration=Administration(store, directory, accounts, parse_resolution),
         throttle=LoginThrottle(settings.login_attempts),
         max_body_bytes=settings.max_body_bytes,
+        bodies=Bodies(settings.max_bodies_bytes),
         max_values=settings.max_values_per_message,
         session_max_age=settings.security_token_max_age,
         session_cookie_secure=settings.session_cookie_secure,
         cors_origins=settings.cors_origins,
         close=close,
+        clock=clock,
     )

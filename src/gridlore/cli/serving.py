@@ -8,41 +8,33 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from asyncio import Protocol
 from contextlib import suppress
+from functools import partial
+from typing import cast
 
 import click
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from gridlore.bootstrap import create_app, open_store
+from gridlore.cli.connections import REFUSED_AT_ONCE, Patience, PatientProtocol
 from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
 from gridlore.cli.logs import configure_logging
 from gridlore.cli.memory import freeze_memory, keep_memory
 from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
-from gridlore.wire.responses import encode
+
+if sys.platform != "win32":
+    import resource
 
 APPLICATION = "gridlore.cli.serving:create_served_app"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 GRACE = 30
 """How long requests may still take once the server has been told to stop. [s]"""
-
-
-class JSONErrorsProtocol(HttpToolsProtocol):
-    """Answers in JSON too when a request is no HTTP at all, and so never reaches the application."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Say what was wrong, and hang up."""
-        problem = f"{msg} Long lists belong in a JSON body, which GET requests may have as well."
-        body = encode({"status": "INVALID_MESSAGE", "message": problem, "result": "Rejected"})
-        head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+FILES_BESIDE = 128
+"""Open files that a process needs beside its connections."""
 
 
 @click.command(short_help="Serve the API.")
@@ -117,14 +109,31 @@ def show_address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def allow_files(wanted: int) -> int:
+    """How many files this process may open, after asking the system for as many as are wanted."""
+    if sys.platform == "win32":
+        return wanted
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return allowed
+
+
 def run_server(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop; the settings are in the environment."""
+    files = allow_files(settings.max_connections + REFUSED_AT_ONCE + FILES_BESIDE)
+    patience = Patience(
+        request=settings.request_timeout,
+        answer=settings.answer_timeout,
+        connections=max(1, min(settings.max_connections, files - REFUSED_AT_ONCE - FILES_BESIDE)),
+    )
     config = uvicorn.Config(
         APPLICATION,
         factory=True,
         workers=settings.workers,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=JSONErrorsProtocol,
+        http=cast(type[Protocol], partial(PatientProtocol, patience)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -132,6 +141,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=GRACE,
     )
     if settings.workers > 1:

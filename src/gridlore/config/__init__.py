@@ -53,6 +53,11 @@ class Settings:
     max_values_per_message: int
     max_slots_per_read: int
     write_queue_bytes: int
+    max_bodies_bytes: int
+    max_connections: int
+    request_timeout: float
+    answer_timeout: float
+    keep_alive_timeout: int
     directory_max_age: float
     login_attempts: int
     cors_origins: tuple[str, ...]

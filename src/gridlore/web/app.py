@@ -19,12 +19,15 @@ from litestar.template.config import TemplateConfig
 
 from gridlore.domain.errors import GridloreError
 from gridlore.web import api_gridlore, api_public, api_v1_1, ui
+from gridlore.web.admission import Bodies
 from gridlore.web.answers import answer_bug, answer_error, answer_http_error
 from gridlore.web.platform import Platform
 
 
 class Application(Litestar):
     """Answers HEAD wherever there is GET, as HTTP expects; the server leaves out the body."""
+
+    bodies: Bodies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -34,7 +37,7 @@ class Application(Litestar):
             "path", ""
         ):  # no file has such a name, and the file system says so by an exception
             scope = {**scope, "path": scope["path"].replace("\0", "\N{REPLACEMENT CHARACTER}")}
-        await super().__call__(scope, receive, send)
+        await self.bodies.around(super().__call__, scope, receive, send)
 
 
 def build_app(platform: Platform) -> Litestar:
@@ -51,7 +54,7 @@ def build_app(platform: Platform) -> Litestar:
     def provide() -> Platform:
         return platform
 
-    return Application(
+    application = Application(
         [
             *api_v1_1.build_handlers(platform),
             *api_gridlore.HANDLERS,
@@ -73,6 +76,8 @@ def build_app(platform: Platform) -> Litestar:
         logging_config=None,
         lifespan=[lifespan],
     )
+    application.bodies = platform.bodies
+    return application
 
 
 def _cors(platform: Platform) -> CORSConfig | None:

@@ -6,7 +6,6 @@ Layer: web.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.web.admission import Bodies
 from gridlore.web.receipts import Receipts
 
 P = ParamSpec("P")
@@ -26,10 +26,6 @@ T = TypeVar("T")
 
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +43,13 @@ class Platform:
     administration: Administration
     throttle: LoginThrottle
     max_body_bytes: int
+    bodies: Bodies
     max_values: int
     session_max_age: int
     session_cookie_secure: bool
     cors_origins: tuple[str, ...]
     close: Callable[[], None]
-    clock: Callable[[], int] = _now
+    clock: Callable[[], int]
     receipts: Receipts = field(default_factory=Receipts)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
