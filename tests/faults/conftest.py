@@ -96,8 +96,8 @@ def cluster() -> Iterator[Cluster]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def cluster_settings(cluster: Cluster, tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def cluster_settings(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings with a fresh database of that server, which holds the small world."""
-    databases = Databases("postgres", tmp_path, cluster.url)
+    databases = Databases("postgres", tmp_path_factory.mktemp("cluster"), cluster.url)
     return databases.settings(databases.template(SMALL_WORLD), ANSWER_TIMEOUT="2")

@@ -16,6 +16,7 @@ import pytest
 from gridlore.config import Settings
 from tests.acceptance.conftest import SMALL_WORLD, Server, ServerStarter
 from tests.conftest import Databases
+from tests.faults.conftest import LONG
 from tests.faults.load import LOGIN, Load, message
 
 SPACE = 3 * 1024 * 1024
@@ -59,7 +60,7 @@ def mounted(tmp_path: Path, limited: Disk) -> Iterator[Disk]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("kind", ["limited", "mounted"])
+@pytest.mark.parametrize("kind", ["limited", "mounted"] if LONG else ["mounted"])
 def test_a_full_disk_refuses_posts_keeps_what_there_is_and_recovers(
     kind: str, request: pytest.FixtureRequest, sqlite_databases: Databases, serve: ServerStarter
 ) -> None:

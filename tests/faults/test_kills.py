@@ -1,11 +1,12 @@
 """What has been acknowledged is there after the power went out, and a restart needs no repair."""
 
 from gridlore.config import Settings
-from tests.acceptance.conftest import ServerStarter
+from tests.acceptance.conftest import SMALL_WORLD, ServerStarter
+from tests.conftest import Databases
 from tests.faults.conftest import LONG
 from tests.faults.load import Load
 
-KILLS = 20 if LONG else 2
+KILLS = 20 if LONG else 1
 
 
 def test_kill_nine_under_load_loses_nothing_acknowledged(
@@ -21,10 +22,11 @@ def test_kill_nine_under_load_loses_nothing_acknowledged(
     load.check(serve(server_settings))
 
 
-def test_of_two_servers_on_one_database_the_other_goes_on(
-    server_settings: Settings, serve: ServerStarter
+def test_of_two_servers_on_one_file_the_other_goes_on(
+    sqlite_databases: Databases, serve: ServerStarter
 ) -> None:
-    victim, other = serve(server_settings), serve(server_settings)
+    settings = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(SMALL_WORLD)))
+    victim, other = serve(settings), serve(settings)
     load = Load()
     load.start(victim, other)
     load.wait_for(200)
