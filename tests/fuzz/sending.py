@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
-import io
 import socket
 import time
 from contextlib import suppress
@@ -53,7 +53,7 @@ class Wire:
             self._socket = None
 
     def send(self, sent: Sent) -> tuple[httpx.Response | None, float]:
-        """The answer, None if the server hung up instead; and how long it took. [s]"""
+        """The answer, None if the server hung up instead or said nothing; and how long it took. [s]"""
         if self._socket is None:
             self._socket = socket.create_connection(self._address, timeout=2 * PATIENCE)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -63,7 +63,7 @@ class Wire:
             self._socket.sendall(sent.encode())
             if sent.cut is not None:
                 self._socket.shutdown(socket.SHUT_WR)
-        with suppress(http.client.BadStatusLine, ConnectionResetError):
+        with suppress(http.client.BadStatusLine, ConnectionResetError, TimeoutError):
             answer = self._read(sent)
         took = time.monotonic() - began
         if answer is None or sent.cut is not None or answer.headers.get("Connection") == "close":
@@ -75,12 +75,7 @@ class Wire:
         answer = http.client.HTTPResponse(self._socket, method=sent.method.decode("latin-1"))
         answer.begin()
         content = answer.read()
-        # What the server sent is not unpacked here: the header goes, so that httpx does not try either.
-        packed = answer.headers.get("Content-Encoding")
-        if packed == "gzip":
-            content = httpx.Response(
-                200, headers={"Content-Encoding": packed}, stream=httpx.ByteStream(content)
-            ).read()
-        headers = [(name, value) for name, value in answer.headers.items() if name != "Content-Encoding"]
-        headers = [(name, value) for name, value in headers if name.lower() not in {"content-encoding"}]
-        return httpx.Response(answer.status, headers=headers, content=io.BytesIO(content).read())
+        if answer.headers.get("Content-Encoding") == "gzip":
+            content = gzip.decompress(content)
+        headers = [pair for pair in answer.headers.items() if pair[0].lower() != "content-encoding"]
+        return httpx.Response(answer.status, headers=headers, content=content)
