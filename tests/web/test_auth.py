@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from gridlore.bootstrap import connect_store, open_accounts
 from gridlore.config import load_settings
+from gridlore.services import accounts as accounts_module
+from gridlore.services.accounts import Accounts
 from gridlore.web.platform import THREADS
 from tests.conftest import WorldClient
 
@@ -79,6 +82,13 @@ def test_a_token_ends_when_its_time_is_over(client: WorldClient) -> None:
     assert status(client, accounts.issue_token(user, time.time() - age + 60)) == 200
     assert status(client, accounts.issue_token(user, time.time() - age - 60)) == 401
     assert status(client, accounts.issue_token(user, time.time() + 3600)) == 401
+
+
+def test_passwords_are_kept_with_argon2id_and_at_full_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts_module, "PasswordHasher", PasswordHasher)  # other tests have a cheap one
+    kept = Accounts("a key", 1).hash_password("a password")
+    cost = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$", kept)
+    assert cost and int(cost[1]) >= 19 * 1024 and int(cost[2]) >= 2, "less than OWASP asks for"
 
 
 def test_a_token_signed_with_another_key_is_none(client: WorldClient) -> None:

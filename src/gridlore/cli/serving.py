@@ -8,47 +8,35 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from asyncio import Protocol
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import click
 import uvicorn
 
 from gridlore.bootstrap import check_tracing, create_app, open_store
-from gridlore.cli.heads import BoundedHeadProtocol
+from gridlore.cli.connections import REFUSED_AT_ONCE, Patience, PatientProtocol
 from gridlore.cli.invocation import ALL_SETTINGS, FAILURE, SERVE_SETTINGS, Invocation, setting_options
 from gridlore.cli.logs import configure_logging
 from gridlore.cli.memory import freeze_memory, keep_memory
 from gridlore.cli.stopping import GRACE, Supervisor, limit_stop
 from gridlore.config import Settings, load_settings
 from gridlore.domain.errors import SettingError
-from gridlore.wire.responses import encode
+
+if sys.platform != "win32":
+    import resource
 
 APPLICATION = "gridlore.cli.serving:create_served_app"
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
 BOARD = "_GRIDLORE_BOARD"
 """The environment variable that tells worker processes where they leave figures for one another."""
-
-
-class JSONErrorsProtocol(BoundedHeadProtocol):
-    """Answers in JSON too when a request is no HTTP at all, and so never reaches the application."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Say what was wrong, and hang up."""
-        code = "400 Bad Request"
-        if self.head_is_too_long:
-            code = "431 Request Header Fields Too Large"
-            msg = f"The request line and headers are longer than {self.max_header_bytes} bytes."
-        problem = f"{msg} Long lists belong in a JSON body, which GET requests may have as well."
-        body = encode({"status": "INVALID_MESSAGE", "message": problem, "result": "Rejected"})
-        head = (
-            f"HTTP/1.1 {code}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+FILES_BESIDE = 128
+"""Open files that a process needs beside its connections."""
 
 
 @click.command(short_help="Serve the API.")
@@ -84,7 +72,6 @@ def create_served_app() -> object:
     settings = load_settings()
     configure_logging(settings)
     keep_memory()
-    BoundedHeadProtocol.max_header_bytes = settings.max_header_bytes
     limit_stop()
     board = os.environ.get(BOARD)
     app = create_app(settings, Path(board) if board else None)
@@ -127,14 +114,32 @@ def show_address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def allow_files(wanted: int) -> int:
+    """How many files this process may open, after asking the system for as many as are wanted."""
+    if sys.platform == "win32":
+        return wanted
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return allowed
+
+
 def run_server(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop; the settings are in the environment."""
+    files = allow_files(settings.max_connections + REFUSED_AT_ONCE + FILES_BESIDE)
+    patience = Patience(
+        request=settings.request_timeout,
+        answer=settings.answer_timeout,
+        head=settings.max_header_bytes,
+        connections=max(1, min(settings.max_connections, files - REFUSED_AT_ONCE - FILES_BESIDE)),
+    )
     config = uvicorn.Config(
         APPLICATION,
         factory=True,
         workers=settings.workers,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=JSONErrorsProtocol,
+        http=cast(type[Protocol], partial(PatientProtocol, patience)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -144,6 +149,7 @@ def run_server(settings: Settings, listener: socket.socket) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
+        timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=GRACE,
     )
     if settings.workers > 1:

@@ -66,6 +66,11 @@ class Settings:
     max_sensors_per_message: int
     max_slots_per_read: int
     write_queue_bytes: int
+    max_bodies_bytes: int
+    max_connections: int
+    request_timeout: float
+    answer_timeout: float
+    keep_alive_timeout: int
     directory_max_age: float
     login_attempts: int
     requests_per_user: int

@@ -52,7 +52,7 @@ class LoginThrottle:
         """
         with self._lock:
             for key, limit in self._limits(email, address):
-                recent = [moment for moment in self._failures.get(key, ()) if now - moment < PERIOD]
+                recent = [moment for moment in self._failures.get(key, ()) if 0 <= now - moment < PERIOD]
                 if len(recent) >= limit:
                     wait = int(PERIOD - (now - recent[-limit])) + 1
                     raise TooManyRequestsError(

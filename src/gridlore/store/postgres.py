@@ -47,6 +47,15 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5
 """How long to wait for a connection. [s]"""
 
+CONNECTING = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word (a power cut, a broken line) is noticed after half a minute."""
+
 CONNECTIONS = 8
 """Connections kept for blocks and heads; under load, as many more."""
 
@@ -100,13 +109,12 @@ class PostgresStore(RelationalStore):
 
     def __init__(self, url: str) -> None:
         address = make_url(url).set(drivername="postgresql+psycopg")
-        timeout = {"connect_timeout": CONNECT_TIMEOUT}
         super().__init__(
-            create_engine(address, connect_args=timeout, pool_timeout=CONNECT_TIMEOUT, pool_pre_ping=True)
+            create_engine(address, connect_args=CONNECTING, pool_timeout=CONNECT_TIMEOUT, pool_pre_ping=True)
         )
         self._blocks = create_engine(
             address,
-            connect_args={**timeout, "autocommit": True},
+            connect_args={**CONNECTING, "autocommit": True},
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
             pool_timeout=CONNECT_TIMEOUT,

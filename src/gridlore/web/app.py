@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Router
@@ -33,7 +34,7 @@ class Application(Litestar):
 
     def watch(self, platform: Platform) -> None:
         """Put the outer layers around the framework."""
-        serve: ASGIApplication = super().__call__
+        serve: ASGIApplication = partial(platform.bodies.around, super().__call__)
         if platform.cors_origins:
             serve = share_with(platform.cors_origins, serve)
         self._serve = platform.monitoring.around(serve)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 
 from gridlore.domain.errors import BodyTooLargeError, MessageError
+from gridlore.web.admission import hold
 from gridlore.web.answers import AnyRequest, header
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -22,6 +23,8 @@ async def read_body(request: AnyRequest, limit: int) -> bytes:
         It is longer than ``limit`` bytes, packed or unpacked.
     MessageError
         It is packed in another way than gzip, or badly.
+    OverloadError
+        With all others in work it is too much.
     """
     body = await _receive(request, limit)
     encoding = (header(request, b"content-encoding") or "identity").strip().lower()
@@ -29,7 +32,9 @@ async def read_body(request: AnyRequest, limit: int) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")
-    return unpack(body, limit)
+    unpacked = unpack(body, limit)
+    hold(request.scope, len(unpacked))
+    return unpacked
 
 
 async def _receive(request: AnyRequest, limit: int) -> bytes:

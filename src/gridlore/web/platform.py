@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing
 from gridlore.services.query import Query
 from gridlore.services.throttle import LoginThrottle
+from gridlore.web.admission import Bodies
 from gridlore.web.observation import Monitoring
 from gridlore.web.receipts import Receipts
 
@@ -33,10 +33,6 @@ THREADS = 8
 
 MAX_OPEN_BYTES = 64 * 1024
 """Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +53,13 @@ class Platform:
     trail: AuditTrail
     monitoring: Monitoring
     max_body_bytes: int
+    bodies: Bodies
     max_values: int
     session_max_age: int
     session_cookie_secure: bool
     cors_origins: tuple[str, ...]
     close: Callable[[], None]
-    clock: Callable[[], int] = _now
+    clock: Callable[[], int]
     receipts: Receipts = field(default_factory=Receipts)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")

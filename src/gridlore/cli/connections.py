@@ -1,0 +1,225 @@
+"""What one connection may cost: how long a client may take, how much it may send ahead, how many there are.
+
+Layer: cli. The HTTP server's own protocol, with bounds, and with JSON where it would answer in plain text.
+Nothing is done per request but counting bytes: once a second each connection is looked at, and one that
+waits too long for the same thing is answered, if it can be, and closed (docs/adr/019).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gridlore.domain.errors import OverloadError, StoreUnavailableError
+from gridlore.wire.responses import Answer, encode, reject
+
+LOOK_EVERY = 1.0
+"""How often a connection is looked at. [s]"""
+
+LEAST_RATE = 1024
+"""What a client must send of a body, or take of an answer, once its time is over. [bytes/s]"""
+
+FRAMING = 8
+"""What a byte of a body may cost on the wire, in chunks of one byte each. [bytes]"""
+
+REFUSED_AT_ONCE = 256
+"""Connections beyond the limit that are told so; still more are closed without a word."""
+
+
+_UPGRADE = re.compile(rb"(?i)(\r\n)upgrade:")
+
+
+class Stage(Enum):
+    """What a connection waits for."""
+
+    IDLE = "a request"
+    HEAD = "the rest of a request's head"
+    BODY = "the rest of a request's body"
+    WORK = "an answer"
+    TAKING = "the client, to take its answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The bounds of one connection.
+
+    ``request`` is how long a client may take to send a head, and to go on with a body or take an answer
+    [s]; ``answer`` how long an answer may be worked on [s]; ``head`` how long the request line and headers
+    may be [bytes]; ``connections`` how many there may be.
+    """
+
+    request: float
+    answer: float
+    head: int
+    connections: int
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Serves one connection, as long as its client goes on."""
+
+    def __init__(self, patience: Patience, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.patience = patience
+        self.body_bytes = 0
+        self.surplus = 0
+        """Bytes of the present message that are no body. [bytes]"""
+        self.waiting: tuple[Stage, object] = (Stage.HEAD, None)
+        self.since = self.loop.time()
+        self.mark = 0
+        self.look_again: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a client in, or one too many, to be told so."""
+        super().connection_made(transport)
+        excess = len(self.connections) - self.patience.connections
+        if excess > REFUSED_AT_ONCE:
+            transport.abort()
+        elif excess > 0:
+            self.app = answer_too_many
+        self.look_again = self.loop.call_later(LOOK_EVERY, self.look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        if self.look_again is not None:
+            self.look_again.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent, and bound what of it is no body."""
+        self.surplus += len(data)
+        if not self.in_body() and data.find(b"pgrade:", 0, self.patience.head) >= 0:
+            data = ignore_upgrade(data)
+        super().data_received(data)
+        if self.surplus > self.patience.head and not self.transport.is_closing():
+            problem = f"The request line and headers are longer than {self.patience.head} bytes."
+            self.hang_up(_refusal(431, problem))
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.surplus = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body has come."""
+        size = len(body)
+        self.body_bytes += size
+        self.surplus -= FRAMING * size
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what was wrong with what is no HTTP, and so never reaches the application."""
+        self.hang_up(_refusal(400, msg))
+
+    def look(self) -> None:
+        """See what the client is waited for, or waits for, and end what takes too long."""
+        self.look_again = self.loop.call_later(LOOK_EVERY, self.look)
+        waiting, amount = self.present()
+        now = self.loop.time()
+        if waiting != self.waiting or amount < self.mark:
+            self.waiting, self.since, self.mark = waiting, now, amount
+            return
+        stage = waiting[0]
+        patience = self.patience.answer if stage is Stage.WORK else self.patience.request
+        if stage is not Stage.IDLE and now - self.since > patience + (amount - self.mark) / LEAST_RATE:
+            self.give_up(stage)
+
+    def present(self) -> tuple[tuple[Stage, object], int]:
+        """What is waited for now, in which request; and how much of it has come so far. [bytes]"""
+        cycle = self.cycle
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            return (Stage.TAKING, cycle), -unsent
+        if cycle is not None and not cycle.response_complete:
+            if cycle.more_body and not self.flow.read_paused:
+                return (Stage.BODY, cycle), self.body_bytes
+            return (Stage.WORK, cycle), 0
+        if self.timeout_keep_alive_task is not None:
+            return (Stage.IDLE, cycle), 0
+        return (Stage.HEAD, cycle), 0
+
+    def give_up(self, stage: Stage) -> None:
+        """Answer what can be answered, and close the connection."""
+        seconds = self.patience.request
+        if stage is Stage.WORK:
+            self.hang_up(
+                reject(
+                    StoreUnavailableError(
+                        f"There was no answer within {self.patience.answer:g} seconds. What was sent may be "
+                        "stored, or not; sending it again is safe, and tells."
+                    )
+                )
+            )
+        elif stage is Stage.BODY:
+            self.hang_up(_refusal(408, f"The body did not arrive; {LEAST_RATE} bytes/s are the least."))
+        elif stage is Stage.HEAD and self.begun():
+            self.hang_up(_refusal(408, f"The head did not arrive within {seconds:g} seconds."))
+        else:
+            self.transport.abort()
+
+    def begun(self) -> bool:
+        """Whether a request has begun to arrive whose head is not complete."""
+        return self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
+
+    def in_body(self) -> bool:
+        """Whether what comes next belongs to a body."""
+        return self.cycle is not None and self.cycle.more_body and not self.begun()
+
+    def hang_up(self, answer: Answer) -> None:
+        """Send an answer that the application has no part in, and close the connection."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            started = cycle.response_started
+            cycle.disconnected = True  # what the application still has to say is heard by nobody
+            cycle.message_event.set()
+            if started:
+                self.transport.abort()
+                return
+        body = encode(answer.body)
+        fields = {
+            "content-type": "application/json",
+            **answer.headers,
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
+        head = f"HTTP/1.1 {answer.code} {HTTPStatus(answer.code).phrase}\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in fields.items()
+        )
+        self.transport.write(f"{head}\r\n".encode() + body)
+        self.transport.close()
+
+
+def ignore_upgrade(data: bytes) -> bytes:
+    """A request without its wish for another protocol, which HTTP allows to ignore.
+
+    The parser would take a body for the other protocol's; and Java's own client wishes for HTTP/2 with every
+    message that it posts.
+
+    >>> ignore_upgrade(b"POST / HTTP/1.1\\r\\nUpgrade: h2c\\r\\n\\r\\nUpgrade: yes")
+    b'POST / HTTP/1.1\\r\\nIgnored: h2c\\r\\n\\r\\nUpgrade: yes'
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(rb"\1Ignored:", head) + end + body
+
+
+def _refusal(code: int, problem: str, headers: Mapping[str, str] | None = None) -> Answer:
+    message = f"{problem} Long lists belong in a JSON body, which GET requests may have as well."
+    body = {"status": "INVALID_MESSAGE", "message": message, "result": "Rejected"}
+    return Answer(code, body, headers or {})
+
+
+async def answer_too_many(scope: Any, receive: Any, send: Any) -> None:
+    """What a client hears whose connection is one too many."""
+    answer = reject(OverloadError("The server has as many connections as it takes. Please come back."))
+    body = encode(answer.body)
+    headers = {"content-type": "application/json", **answer.headers, "content-length": str(len(body))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.code, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,129 @@
+"""More than the server can store: it says so, keeps within its memory, and is soon itself again."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import httpx
+import orjson
+import psutil
+
+from gridlore.config import Settings
+from tests.acceptance.conftest import SMALL_WORLD, Server, ServerStarter
+from tests.conftest import Databases
+from tests.faults.conftest import LONG, told
+from tests.faults.load import LOGIN, message
+
+MIB = 1024 * 1024
+CLIENTS = 64
+SECONDS = 60 if LONG else 3
+YEAR_SLOTS = 35_040
+YEARS = range(1901, 2190)
+QUEUE, BODIES = 4 * MIB, 16 * MIB
+GROWTH = 400 * MIB
+"""What the server may grow by: several times what it may queue and read at once, and a tenth of what 64
+clients would have it hold for a minute. [bytes]"""
+
+
+def encode_year(number: int) -> bytes:
+    """A forecast of a year that nobody has made before."""
+    turn, place = divmod(number, 2 * len(YEARS))
+    year, pole = YEARS[place // 2], place % 2 + 1
+    return orjson.dumps(
+        {
+            "type": "PostPrognosisRequest",
+            "connection": f"Pole {pole}",
+            "values": [number + slot / 7 for slot in range(YEAR_SLOTS)],
+            "start": f"{year}-01-01T00:00:00Z",
+            "duration": "P365D",
+            "prior": (datetime(1900, 1, 1, tzinfo=UTC) + timedelta(minutes=turn)).isoformat(),
+            "unit": "MW",
+        }
+    )
+
+
+@dataclass
+class Flood:
+    """64 clients that post years as fast as they can."""
+
+    server: Server
+    answers: Counter[int] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    numbers: count[int] = field(default_factory=count)
+
+    def run(self, seconds: float) -> None:
+        """All of it."""
+        token = self.server.login(*LOGIN).headers["Authorization"]
+        end = time.monotonic() + seconds
+        threads = [threading.Thread(target=self._post, args=(token, end)) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _post(self, token: str, end: float) -> None:
+        with httpx.Client(base_url=self.server.url, timeout=60, headers={"Authorization": token}) as client:
+            while time.monotonic() < end:
+                began = time.monotonic()
+                answer = client.post("/api/v1_1/postPrognosis", content=encode_year(next(self.numbers)))
+                self.waits.append(time.monotonic() - began)
+                self.answers[answer.status_code] += 1
+                if answer.status_code == 503 and answer.headers.get("Retry-After"):
+                    time.sleep(0.2)
+                elif answer.status_code != 200:
+                    self.problems.append(answer.text)
+
+
+def own_memory(process: psutil.Process) -> int:
+    """What a process has for itself; the database's file, which it maps, is not counted. [bytes]"""
+    memory = process.memory_info()
+    return int(memory.rss - memory.shared)
+
+
+def measure_post(client: httpx.Client, first: int) -> float:
+    """The median time of a few small posts. [s]"""
+    times = []
+    for slot in range(first, first + 30):
+        began = time.perf_counter()
+        answer = client.post("/api/v1_1/postMeterData", json=message(slot, [1.0]))
+        times.append(time.perf_counter() - began)
+        assert answer.status_code == 200, answer.text
+    return statistics.median(times)
+
+
+def test_years_from_64_clients_are_refused_in_good_time_and_in_bounded_memory(
+    sqlite_databases: Databases, serve: ServerStarter
+) -> None:
+    name = sqlite_databases.create(sqlite_databases.template(SMALL_WORLD))
+    settings: Settings = sqlite_databases.settings(
+        name, WRITE_QUEUE_BYTES=str(QUEUE), MAX_BODIES_BYTES=str(BODIES)
+    )
+    server = serve(settings)
+    client = server.login(*LOGIN)
+    process = psutil.Process(server.process.pid)
+    before = measure_post(client, 0)
+    memory = [own_memory(process)]
+    flood = Flood(server)
+    flooding = threading.Thread(target=flood.run, args=(SECONDS,))
+    flooding.start()
+    while flooding.is_alive():
+        memory.append(own_memory(process))
+        flooding.join(0.1)
+    after = min(measure_post(client, 1000 + 100 * turn) for turn in range(5))
+    told(
+        f"overload: {flood.answers[200]} years stored and {flood.answers[503]} refused in {SECONDS} s; "
+        f"waits: median {statistics.median(flood.waits):.2f} s, longest {max(flood.waits):.2f} s; "
+        f"memory {memory[0] // MIB} MiB before, {max(memory) // MIB} at most, {memory[-1] // MIB} after; "
+        f"a small post took {before * 1000:.1f} ms before and {after * 1000:.1f} ms after"
+    )
+    assert not flood.problems, flood.problems[0]
+    assert flood.answers[200] > 0 and flood.answers[503] > 0, flood.answers
+    assert max(memory) - memory[0] < GROWTH
+    assert after < 10 * before
