@@ -31,7 +31,10 @@ PAGES = {
 
 def measure_pages(bench: Workbench) -> Iterator[Row]:
     """Each page again and again, by one client who is logged in."""
-    with bench.serve() as server, httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as client:
+    with (
+        bench.serve() as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as client,
+    ):
         year = _fill(server)
         client.post("/login", data={"email": EMAIL, "password": PASSWORD})
         for name, (path, sign) in PAGES.items():

@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import urlencode
 
-import numpy as np
 from litestar.response import Template
 
 from gridlore.domain.access import may_use_services
 from gridlore.domain.sensors import Sensor, SensorKind
-from gridlore.domain.timing import format_instant
-from gridlore.services.freshness import Freshness, late_by
+from gridlore.services.freshness import late_by
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
+from gridlore.web.ui.freshness import describe_newest
 from gridlore.web.ui.rendering import render
-from gridlore.web.ui.sparkline import Sparkline, draw_sparkline
-from gridlore.web.ui.wording import tell_day_and_time, tell_instant, tell_resolution, tell_span, tell_value
 
 PAGE = 50
 """Sensors on a page."""
@@ -70,26 +67,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What is shown of one sensor."""
-
-    sensor: Sensor
-    note: str
-    resolution: str
-    value: str | None
-    instant: str
-    moment: str
-    age: str
-    until: str
-    sparkline: Sparkline | None
-    span: str
-    is_forecast: bool
-    late: str
-    missing: int
-    expected: int
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
     """One of the buttons that narrow the list."""
 
@@ -122,7 +99,7 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
     page = min(choice.page, last_page)
     shown = chosen[(page - 1) * PAGE : page * PAGE]
     fresh = platform.freshness.read(caller.directory, caller.user, shown, heads, now)
-    rows = [_describe(caller, freshness, now) for freshness in fresh]
+    rows = [describe_newest(caller, freshness, now) for freshness in fresh]
     return render(
         platform,
         request,
@@ -184,44 +161,3 @@ def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Fi
     if late or choice.state:
         filters.append(Filter("Late", len(late), choice.address(kind="", state="late"), bool(choice.state)))
     return filters
-
-
-def _describe(caller: Caller, freshness: Freshness, now: int) -> Row:
-    sensor, until = freshness.sensor, freshness.known_until
-    owner = caller.directory.owner(sensor)
-    note = caller.directory.address(sensor)
-    if owner is not None and caller.user.is_admin:
-        note = f"{caller.directory.account(owner).name} · {note}"
-    value, end, age = None, freshness.latest_end, ""
-    if freshness.latest is not None and end is not None:
-        value = tell_value(freshness.latest)
-        age = tell_span(now - end) if end <= now else "now"
-    day = freshness.day
-    return Row(
-        sensor=sensor,
-        note=note,
-        resolution=tell_resolution(sensor.resolution),
-        value=value,
-        instant="" if end is None else format_instant(end - sensor.resolution),
-        moment="" if end is None else tell_instant(end - sensor.resolution, sensor.timezone),
-        age=age,
-        until=tell_day_and_time(until, sensor.timezone, now) if until is not None and until > now else "",
-        sparkline=None if day is None else draw_sparkline(freshness.values),
-        span="" if day is None else _tell_span(freshness),
-        is_forecast=freshness.is_forecast,
-        late="" if freshness.late_by is None else tell_span(freshness.late_by),
-        missing=freshness.missing,
-        expected=freshness.values.size,
-    )
-
-
-def _tell_span(freshness: Freshness) -> str:
-    """What the drawing shows, for those who cannot see it."""
-    day, sensor = freshness.day, freshness.sensor
-    known = freshness.values[~np.isnan(freshness.values)]
-    if day is None or not known.size:
-        return "nothing known in the last day"
-    return (
-        f"{tell_instant(day.start, sensor.timezone)} to {tell_instant(day.end, sensor.timezone)}: "
-        f"{tell_value(float(known.min()))} to {tell_value(float(known.max()))} {sensor.unit}"
-    )
