@@ -83,31 +83,48 @@ def watch(site: Site) -> Iterator[Watch]:
     assert not complaints, "\n".join(complaints)
 
 
+@pytest.fixture(scope="package")
+def profiles(browser: Browser) -> Iterator[dict[str, Any]]:
+    """What the browser keeps for each user and kind of device: charts come from its cache after the first."""
+    kept: dict[str, Any] = {}
+    yield kept
+    for context in kept.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(site: Site, browser: Browser, watch: Watch, scheme: str) -> Iterator[PageOpener]:
+def open_page(
+    site: Site, browser: Browser, profiles: dict[str, Any], watch: Watch, scheme: str
+) -> Iterator[PageOpener]:
     """Makes watched pages: of a user, or of nobody, with a viewport and what else a context may have."""
-    contexts = []
+    pages, contexts = [], []
 
     def open_one(
         user: str | None = HANNA, viewport: dict[str, int] = DESKTOP, *, colours: str = scheme, **more: Any
     ) -> Page:
-        context = browser.new_context(
-            base_url=site.url,
-            viewport=viewport,
-            color_scheme=colours,
-            locale="en-GB",
-            timezone_id="Europe/Amsterdam",
+        options = {
+            "base_url": site.url,
+            "viewport": viewport,
+            "color_scheme": colours,
+            "locale": "en-GB",
+            "timezone_id": "Europe/Amsterdam",
             **more,
-        )
-        context.set_default_timeout(10_000)
+        }
+        context = profiles.get(f"{user} {options}") or browser.new_context(**options)
+        context.set_default_timeout(15_000)
         if user:
+            profiles[f"{user} {options}"] = context
             context.add_cookies([{"name": COOKIE, "value": site.session(user), "url": site.url}])
-        contexts.append(context)
+        else:
+            contexts.append(context)
         page = context.new_page()
+        pages.append(page)
         watch.follow(page)
         return page
 
     yield open_one
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
 

@@ -55,7 +55,8 @@ gaps=((80.0, 40.0),), zero=None)
         (_left(first, steps.size), _draw_run(heights[first:last], first, steps.size))
         for first, last in _runs(known)
     ]
-    zero, base = None, 0 if high <= 0 and low < 0 else HEIGHT
+    zero: float | None = None
+    base: float = 0 if high <= 0 and low < 0 else HEIGHT
     if low < 0 < high:
         zero = base = round(HEIGHT - MARGIN + low / 2 / span * (HEIGHT - 2 * MARGIN), 1)
     path = "".join(run for _, run in runs)
