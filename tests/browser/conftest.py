@@ -21,11 +21,13 @@ from tests.browser.harness import (
     DESKTOP,
     HANNA,
     PASSWORDS,
+    PATIENCE,
     PHONE,
     Browser,
     Page,
     Site,
     Watch,
+    expect,
     find_chromium,
     find_missing,
     start_server,
@@ -60,6 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium; it ends with this folder, because other tests cannot run a loop of their own beside it."""
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=find_chromium(), headless=True, args=list(ARGUMENTS)
@@ -111,7 +114,7 @@ def open_page(
             **more,
         }
         context = profiles.get(f"{user} {options}") or browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         if user:
             profiles[f"{user} {options}"] = context
             context.add_cookies([{"name": COOKIE, "value": site.session(user), "url": site.url}])

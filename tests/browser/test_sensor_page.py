@@ -184,7 +184,9 @@ def test_the_errors_of_forecasts_are_those_of_the_values_the_api_gives(page, sit
         root = (sum(error**2 for error in errors) / 96) ** 0.5
         row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=ahead, exact=True))
         cells = [text.replace("−", "-") for text in row.get_by_role("cell").all_inner_texts()]
-        assert [float(text) for text in cells[:3]] == pytest.approx([mean, root, sum(errors) / 96], abs=5.1e-6)
+        assert [float(text) for text in cells[:3]] == pytest.approx(
+            [mean, root, sum(errors) / 96], abs=5.1e-6
+        )
         assert cells[3] == "96"
     expect(table.get_by_role("row").last).to_contain_text("none")
     page.get_by_role("button", name="Bias").click()

@@ -6,7 +6,7 @@ Layer: web. Lateness is told of every sensor, since heads show it; blocks are re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import urlencode
@@ -34,6 +34,7 @@ KIND_NAMES = {
     SensorKind.WEATHER: "Weather",
 }
 KIND_ORDER = tuple(KIND_NAMES)
+STATE_NAMES = {"late": "Late", "silent": "No data"}
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -55,7 +56,7 @@ class Choice:
         return cls(
             search=" ".join(asked.get("q", "")[:MAX_SEARCH].split()),
             kind=kind if kind in set(SensorKind) else "",
-            state="late" if state == "late" else "",
+            state=state if state in STATE_NAMES else "",
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1,
         )
 
@@ -89,11 +90,15 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
     seen = caller.directory.accessible(caller.user)
     found = search_sensors(caller, seen, choice.search)
     heads = platform.query.read_heads(found)
-    late = {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None}
+    states = {
+        "late": {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None},
+        "silent": {sensor.id for sensor in found if heads[sensor.id].events_start is None},
+    }
     chosen = [
         sensor
         for sensor in found
-        if (not choice.kind or sensor.kind == choice.kind) and (not choice.state or sensor.id in late)
+        if (not choice.kind or sensor.kind == choice.kind)
+        and (not choice.state or sensor.id in states[choice.state])
     ]
     last_page = max(1, -(-len(chosen) // PAGE))
     page = min(choice.page, last_page)
@@ -107,7 +112,7 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
         choice=choice,
         total=len(seen),
         matching=len(chosen),
-        filters=_filters(choice, found, late),
+        filters=_filters(choice, found, states),
         groups=[
             (KIND_NAMES[kind], list(members)) for kind, members in groupby(rows, lambda row: row.sensor.kind)
         ],
@@ -148,7 +153,7 @@ def _order(sensor: Sensor) -> tuple[int, list[tuple[int, str]], int]:
     return KIND_ORDER.index(sensor.kind), parts, sensor.id
 
 
-def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Filter]:
+def _filters(choice: Choice, found: Sequence[Sensor], states: Mapping[str, set[int]]) -> list[Filter]:
     filters = [
         Filter("All", len(found), choice.address(kind="", state=""), not (choice.kind or choice.state))
     ]
@@ -158,6 +163,8 @@ def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Fi
             filters.append(
                 Filter(name, count, choice.address(kind=kind.value, state=""), choice.kind == kind.value)
             )
-    if late or choice.state:
-        filters.append(Filter("Late", len(late), choice.address(kind="", state="late"), bool(choice.state)))
+    for state, ids in states.items():
+        if ids or choice.state == state:
+            address = choice.address(kind="", state=state)
+            filters.append(Filter(STATE_NAMES[state], len(ids), address, choice.state == state))
     return filters
