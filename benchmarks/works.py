@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import all_connections, feeding, growth, posting, reading
+from benchmarks import all_connections, feeding, growth, pages, posting, reading
 from benchmarks.rows import Row
 from benchmarks.workbench import Workbench
 
@@ -36,6 +36,7 @@ WORKS = (
     Work(("get-year-of-singles",), feeding.measure_feeding),
     Work(("dashboard",), reading.measure_dashboard),
     Work(("big-message", "latest-values"), all_connections.measure_all_connections),
+    Work(tuple(pages.PAGES), pages.measure_pages),
     Work(growth.ROWS, growth.measure_growth),
 )
 

@@ -21,11 +21,13 @@ from tests.browser.harness import (
     DESKTOP,
     HANNA,
     PASSWORDS,
+    PATIENCE,
     PHONE,
     Browser,
     Page,
     Site,
     Watch,
+    expect,
     find_chromium,
     find_missing,
     start_server,
@@ -60,6 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium; it ends with this folder, because other tests cannot run a loop of their own beside it."""
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=find_chromium(), headless=True, args=list(ARGUMENTS)
@@ -83,31 +86,48 @@ def watch(site: Site) -> Iterator[Watch]:
     assert not complaints, "\n".join(complaints)
 
 
+@pytest.fixture(scope="package")
+def profiles(browser: Browser) -> Iterator[dict[str, Any]]:
+    """What the browser keeps for each user and kind of device: charts come from its cache after the first."""
+    kept: dict[str, Any] = {}
+    yield kept
+    for context in kept.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(site: Site, browser: Browser, watch: Watch, scheme: str) -> Iterator[PageOpener]:
+def open_page(
+    site: Site, browser: Browser, profiles: dict[str, Any], watch: Watch, scheme: str
+) -> Iterator[PageOpener]:
     """Makes watched pages: of a user, or of nobody, with a viewport and what else a context may have."""
-    contexts = []
+    pages, contexts = [], []
 
     def open_one(
         user: str | None = HANNA, viewport: dict[str, int] = DESKTOP, *, colours: str = scheme, **more: Any
     ) -> Page:
-        context = browser.new_context(
-            base_url=site.url,
-            viewport=viewport,
-            color_scheme=colours,
-            locale="en-GB",
-            timezone_id="Europe/Amsterdam",
+        options = {
+            "base_url": site.url,
+            "viewport": viewport,
+            "color_scheme": colours,
+            "locale": "en-GB",
+            "timezone_id": "Europe/Amsterdam",
             **more,
-        )
-        context.set_default_timeout(10_000)
+        }
+        context = profiles.get(f"{user} {options}") or browser.new_context(**options)
+        context.set_default_timeout(PATIENCE * 1000)
         if user:
+            profiles[f"{user} {options}"] = context
             context.add_cookies([{"name": COOKIE, "value": site.session(user), "url": site.url}])
-        contexts.append(context)
+        else:
+            contexts.append(context)
         page = context.new_page()
+        pages.append(page)
         watch.follow(page)
         return page
 
     yield open_one
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
 

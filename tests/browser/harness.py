@@ -45,6 +45,9 @@ ARGUMENTS = (
 ).split()
 COOKIE = "gridlore_session"
 
+PATIENCE = 30.0
+"""How long something may take to come about, on a machine that is busy with other things. [s]"""
+
 
 def find_chromium() -> str | None:
     """The system's Chromium: of GRIDLORE_TEST_CHROMIUM, or by one of its usual names."""
@@ -168,7 +171,7 @@ def read_drawn(page: Page, line: str, start: datetime, count: int, minutes: int 
     return [values.get(str(first + place * minutes * 60_000)) for place in range(count)]
 
 
-def wait_for(page: Page, condition: Callable[[], bool], seconds: float = 8) -> None:
+def wait_for(page: Page, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Let the page go on until something has come about."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -213,7 +216,7 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Site]:
         process = subprocess.Popen(
             [GRIDLORE, "serve", "--port", "0"], env=environment, stdout=output, stderr=subprocess.STDOUT
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         match = re.match(r"Gridlore serves (http://127\.0\.0\.1:[0-9]+) ", log.read_text())
         if match:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.harness import HANNA, PASSWORDS, expect
+from tests.browser.harness import HANNA, PASSWORDS, expect, wait_for
 
 
 def test_logging_in_leads_to_the_page_that_was_asked_for(open_page, site):
@@ -47,6 +47,5 @@ def test_a_page_that_asks_another_host_fails_its_test(open_page, watch):
 def test_a_page_with_an_error_fails_its_test(page, watch):
     page.goto("/")
     page.evaluate("setTimeout(() => { console.error('oh'); throw new Error('no'); })")
-    page.wait_for_timeout(200)
-    assert len(watch.problems) == 2
+    wait_for(page, lambda: len(watch.problems) == 2)
     watch.problems.clear()

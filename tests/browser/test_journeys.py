@@ -123,6 +123,20 @@ def test_the_slider_travels_by_keyboard_and_the_player_plays(page, site):
     wait_for(page, lambda: read_drawn(page, MEASURED, DAY, 96) == ask(site, kind="measured", prior=stopped))
 
 
+def test_on_a_phone_time_travel_plays_by_touch(phone, site):
+    show_days(phone, 1, "2025-04-01")
+    slider = phone.get_by_role("slider", name="As known at")
+    travel_to(phone, "2025-04-01T12:00")
+    noon = int(slider.input_value())
+    phone.get_by_role("button", name="Play").tap()
+    wait_for(phone, lambda: int(slider.input_value()) > noon)
+    phone.get_by_role("button", name="Pause").tap()
+    stopped = datetime.fromtimestamp(int(slider.input_value()) / 1000, UTC).isoformat()
+    wait_for(phone, lambda: read_drawn(phone, MEASURED, DAY, 96) == ask(site, kind="measured", prior=stopped))
+    phone.get_by_role("button", name="Now", exact=True).tap()
+    wait_for(phone, lambda: read_drawn(phone, MEASURED, DAY, 96) == ask(site, kind="measured"))
+
+
 def test_a_gap_is_drawn_as_a_gap(page, site):
     show_days(page, 1, "2025-03-27")
     day = START + timedelta(days=10, hours=1)

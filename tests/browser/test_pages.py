@@ -29,7 +29,9 @@ WIDER = """() => {
   const reach = (at) => at.getBoundingClientRect().right;
   const clipped = (at) => at.parentElement && (
     getComputedStyle(at.parentElement).overflowX !== "visible" || clipped(at.parentElement));
-  return document.documentElement.scrollWidth <= wide ? [] : [...document.querySelectorAll("body *")]
+  const cut = [...document.querySelectorAll(".table")].filter((at) => at.scrollWidth > at.clientWidth + 1)
+    .map((at) => `${at.ariaLabel ?? at.className} is cut: ${at.scrollWidth} in ${at.clientWidth}`);
+  return document.documentElement.scrollWidth <= wide ? cut : [...document.querySelectorAll("body *")]
     .filter((at) => reach(at) > wide + 1 && !clipped(at))
     .map((at) => `${at.tagName} ${at.id} ${at.className} reaches to ${Math.round(reach(at))} of ${wide}`);
 }"""

@@ -161,7 +161,7 @@ class Administration:
         UserError
             The password cannot be used, or the invitation was used already.
         """
-        return self._set_password(user, password, "accept invitation", now)
+        return self._set_password(user, user, password, "accept invitation", now)[0]
 
     def change_password(self, user: User, password: str, now: int) -> User:
         """Give a user another password; the user as it is then, whose earlier tokens have ended.
@@ -171,9 +171,21 @@ class Administration:
         UserError
             The password cannot be used, or was changed by somebody else in the meantime.
         """
-        return self._set_password(user, password, "change password", now)
+        return self._set_password(user, user, password, "change password", now)[0]
 
-    def _set_password(self, user: User, password: str, action: str, now: int) -> User:
+    def set_password(self, actor: User, user: User, password: str, now: int) -> AuditEntry:
+        """Give a user a password in the name of an administrator; the user's sessions and tokens end.
+
+        Raises
+        ------
+        UserError
+            The password cannot be used, or the user was changed in the meantime, or is deactivated.
+        """
+        return self._set_password(actor, user, password, "set password", now)[1]
+
+    def _set_password(
+        self, actor: User, user: User, password: str, action: str, now: int
+    ) -> tuple[User, AuditEntry]:
         if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
             raise UserError(
                 f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}."
@@ -185,11 +197,11 @@ class Administration:
                 raise UserError("The password has been set in another way in the meantime.")
             changed = replace(current, password_hash=password_hash, token_key=Plan.new_token_key())
             transaction.save_user(changed)
-            transaction.record(
-                AuditEntry(now, user.id, action, Subject.USER, user.id, f"user {user.email}", None, None)
+            entry = transaction.record(
+                AuditEntry(now, actor.id, action, Subject.USER, user.id, f"user {user.email}", None, None)
             )
         self._directory.refresh()
-        return changed
+        return changed, entry
 
     def renew_hash(self, user: User, password: str) -> None:
         """Keep the hash of the same password with the parameters of now; tokens go on."""

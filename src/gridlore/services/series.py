@@ -16,7 +16,7 @@ from gridlore.domain.errors import PeriodError
 from gridlore.domain.overlay import BeliefFilter, Picture, overlay
 from gridlore.domain.resampling import downsample
 from gridlore.domain.sensors import SOURCE_RANK, Sensor, Source, SourceKind
-from gridlore.domain.timing import DAY, FloatArray, Grid, standard_offset, to_datetime
+from gridlore.domain.timing import DAY, HOUR, FloatArray, Grid, standard_offset, to_datetime
 from gridlore.services.directory import Directory
 from gridlore.services.query import Query, Reading, coarser
 
@@ -93,17 +93,23 @@ class Chart:
         return coarser(Reading(name, self.sensor, self.fine, series.picture), self.factor)
 
 
+COARSEST_WITHIN_DAYS = 3 * HOUR
+"""Means over more of a day than this are drawn as means of whole days: steps of six hours cut the daily
+rhythm of sun and load into teeth."""
+
+
 def choose_resolution(resolution: int, span: int, points: int) -> int:
     """The finest multiple of ``resolution`` that divides a day and fits ``span`` in ``points``, or a day.
 
-    >>> from gridlore.domain.timing import HOUR, MINUTE
-    >>> choose_resolution(15 * MINUTE, 365 * DAY, 1500) // HOUR
-    6
+    >>> from gridlore.domain.timing import MINUTE
+    >>> [choose_resolution(15 * MINUTE, days * DAY, 1500) // MINUTE for days in (7, 31, 180, 365)]
+    [15, 30, 180, 1440]
     """
     per_day = max(1, DAY // resolution)
     for slots in range(1, per_day):
-        if per_day % slots == 0 and span <= slots * resolution * points:
-            return slots * resolution
+        bin_ = slots * resolution
+        if per_day % slots == 0 and span <= bin_ * points and (slots == 1 or bin_ <= COARSEST_WITHIN_DAYS):
+            return bin_
     return per_day * resolution
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from tests.conftest import WorldClient
 
-VOID = frozenset("area br col hr img input link meta path rect".split())
+VOID = frozenset("area br col hr img input link meta path rect wbr".split())
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Page(HTMLParser):
         self.texts: list[str] = []
         self.open: list[str] = []
         self._select = ""
+        self._glue = False  # a place where a line may break stands within a word
         self.feed(html)
         assert not self.open, f"these elements are never closed: {self.open}"
 
@@ -38,6 +39,7 @@ class Page(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag not in VOID and tag != "option":
             self.open.append(tag)
+        self._glue = tag == "wbr"
         if tag == "form":
             self.forms.append(Form(given["action"], given.get("method", "get")))
         elif tag == "a":
@@ -64,7 +66,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if data.strip():
-            self.texts.append(" ".join(data.split()))
+            text = " ".join(data.split())
+            self.texts += [self.texts.pop() + text] if self._glue else [text]
+            self._glue = False
             if self._select and self.forms and self.forms[-1].fields.get(self._select) == "\0":
                 self.forms[-1].fields[self._select] = data.strip()
 

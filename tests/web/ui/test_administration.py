@@ -11,7 +11,7 @@ from gridlore.bootstrap import connect_store, open_accounts
 from gridlore.domain.audit import AuditEntry, AuditFilter
 from gridlore.domain.sensors import Direction, Sensor, User
 from tests.conftest import Databases, WorldClient
-from tests.web.ui.browsing import Person
+from tests.web.ui.browsing import Form, Person
 
 WORLD = Path(__file__).with_name("grid.toml")
 USERS, SENSORS, ACCOUNTS = "/administration/users", "/administration/sensors", "/administration/accounts"
@@ -91,7 +91,7 @@ def test_for_who_is_no_admin_administration_does_not_exist(client: WorldClient, 
     person.go("/no/such/page", 404)
     assert "There is no such page" in told
     (token,) = {form.fields["form_token"] for form in person.go("/").forms if form.method == "post"}
-    for method_path in (path, "/administration/invitations/2"):
+    for method_path in (path, "/administration/invitations/2", "/administration/passwords/2"):
         answer = client.http.post(method_path, data={"form_token": token})
         assert answer.status_code in (404, 405)
 
@@ -226,6 +226,27 @@ def test_a_new_link_lets_a_user_set_another_password(client: WorldClient, root: 
     guest.send(guest.form(guest.go(link), link), password="ann's second one", again="ann's second one")
     assert guest.log_in("ann@plug.example", "ann's password") == 401
     assert guest.log_in("ann@plug.example", "ann's second one") == 303
+
+
+def test_an_admin_sets_a_password_by_typing_it_twice(client: WorldClient, root: Person) -> None:
+    ann, path = find_user(client, "ann@plug.example"), "/administration/passwords"
+    form = root.form(root.go(f"{USERS}/{ann.id}"), f"{path}/{ann.id}")
+    for password, again, told in (
+        ("a long password", "another", "not the same"),
+        ("short", "short", "10 to"),
+    ):
+        assert told in root.send(form, 422, password=password, again=again).text
+    own = find_user(client, "root@meter.example")
+    assert f"{path}/{own.id}" not in {each.action for each in root.go(f"{USERS}/{own.id}").forms}
+    mine = Form(f"{path}/{own.id}", "post", form.fields)
+    assert "on your profile" in root.send(mine, 422, password="a long password", again="a long password").text
+    assert recorded(client) == []
+    page = root.send(form, password="a long password", again="a long password")
+    assert "Done: root@meter.example set a password for user ann@plug.example." in page.text
+    assert "a long password" not in str(recorded(client))
+    assert [(entry.action, entry.user_id) for entry in recorded(client)] == [("set password", own.id)]
+    assert Person(client).log_in("ann@plug.example", "ann's password") == 401
+    assert Person(client).log_in("ann@plug.example", "a long password") == 303
 
 
 def test_a_deactivated_user_is_out_at_once_until_activated(client: WorldClient, root: Person) -> None:
@@ -434,7 +455,14 @@ def test_the_record_is_shown_a_page_at_a_time(client: WorldClient, root: Person)
 
 
 @pytest.mark.parametrize(
-    "path", [f"{USERS}/new", f"{USERS}/1", f"{SENSORS}/1", "/administration/invitations/1"]
+    "path",
+    [
+        f"{USERS}/new",
+        f"{USERS}/1",
+        f"{SENSORS}/1",
+        "/administration/invitations/1",
+        "/administration/passwords/1",
+    ],
 )
 def test_no_other_site_can_send_these_forms(client: WorldClient, root: Person, path: str) -> None:
     (token,) = {form.fields["form_token"] for form in root.go("/administration").forms}

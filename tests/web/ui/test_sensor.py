@@ -62,8 +62,9 @@ def test_the_head_line_is_the_newest_measured_value(client: WorldClient) -> None
         "ann", "postPrognosis", **post, values=[-7], start="2024-03-30T06:00:00Z", horizon="PT6H"
     ).is_success
     page = show(client, "ann", "/sensors/1").text
-    assert "<b>−1,234.5</b> MW" in page
+    assert '<b>−1\u202f234<span class="unit">MW</span></b>' in page
     assert 'datetime="2024-03-30T00:45:00Z"' in page
+    assert "Late" in page
     assert "produces only" in page
 
 
@@ -123,7 +124,7 @@ def test_what_draws_the_charts_comes_from_here_packed_and_is_kept(client: WorldC
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("name", ["sensor", "chart", "frames", "travel", "times", "quality"])
+@pytest.mark.parametrize("name", ["sensor", "chart", "copy", "frames", "travel", "times", "quality"])
 def test_scripts_ask_for_nothing_elsewhere_and_stand_in_no_page(client: WorldClient, name: str) -> None:
     script = client.http.get(f"/static/{name}.js")
     assert script.status_code == 200

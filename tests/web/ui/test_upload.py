@@ -79,7 +79,7 @@ def test_a_file_is_looked_at_then_stored_and_the_receipt_leads_to_the_sensor(ann
     assert stored(client) == []
     receipt = check(ann, page, step="store")
     assert "Stored 40 values Unchanged 0 Left out none Period Sat 1 Mar 2025 00:00 +01:00" in receipt.text
-    assert "/sensors/1" in receipt.links
+    assert "/sensors/1?first=2025-03-01&last=2025-03-01" in receipt.links
     assert stored(client) == [0, *[-i / 100 for i in range(1, 10)]]
 
 

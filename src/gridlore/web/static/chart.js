@@ -65,16 +65,17 @@ export class Chart {
     }
   }
 
-  /** @param lines each {x, y, colour, width, opacity, dash, name}; always as many in the same order while playing */
+  /** @param lines each {x, y, colour, width, opacity, dash, name, filled}; always as many in the same order while playing */
   draw(lines) {
     this.lines = lines;
     this.redraw();
   }
 
   redraw() {
-    const traces = this.lines.map(({ x, y, colour, width = 1.75, opacity = 1, dash = "solid", name = "" }) => ({
+    const traces = this.lines.map(({ x, y, colour, width = 1.75, opacity = 1, dash = "solid", name = "", filled = false }) => ({
       type: "scatter", mode: "lines", x, y, name, opacity, hoverinfo: "skip", showlegend: false, connectgaps: false,
       line: { color: this.colours(colour), width, dash, shape: "hv", simplify: false },
+      fill: filled ? "tozeroy" : "none", fillcolor: `${this.colours(colour)}33`,
     }));
     Plotly.react(this.element, traces, this.#layout(), QUIET);
     if (!this.drawn) {

@@ -56,9 +56,10 @@ export class Quality {
 
   #table(source, horizons, few, unit, label) {
     const head = make("tr", {}, ...["Ahead", "MAE", "RMSE", "Bias", "Events"].map((name, index) => make("th", { scope: "col", className: index ? "number" : "" }, name)));
+    const write = writer(source.errors.filter(({ count }) => count).flatMap(({ mae, rmse, bias }) => [mae, rmse, Math.abs(bias)]));
     const rows = horizons.map((horizon, index) => {
       const { count, mae, rmse, bias } = source.errors[index];
-      const cells = count ? [number(mae), number(rmse), signed(bias), count.toLocaleString("en-GB") + (count < few ? " *" : "")] : ["–", "–", "–", "none"];
+      const cells = count ? [write(mae), write(rmse), write(bias, "exceptZero"), count.toLocaleString("en-GB") + (count < few ? " *" : "")] : ["–", "–", "–", "none"];
       return make("tr", { className: count < few ? "few" : "" }, make("th", { scope: "row" }, short(horizon)), ...cells.map((cell) => make("td", { className: "number" }, cell)));
     });
     const caption = make("caption", {}, swatch(this.colours(this.colourOf(source.id))), make("span", {}, `${source.name}, errors in ${unit}`));
@@ -91,7 +92,15 @@ export class Quality {
 }
 
 export const number = (value) => (value === null ? "–" : Number(value.toPrecision(4)).toLocaleString("en-GB", { maximumSignificantDigits: 4 }).replace("-", "−"));
-const signed = (value) => (value > 0 ? "+" : "") + number(value);
+
+/** Writes values so that what stands below one another lines up: with the decimals that give the greatest four digits. */
+function writer(values) {
+  const most = Math.max(...values, 0);
+  if (most === 0 || most < 1e-8 || most >= 1e9) return number;
+  const digits = Math.max(0, 3 - Math.floor(Math.log10(most)));
+  return (value, signDisplay = "auto") =>
+    value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }).replace("-", "−");
+}
 
 export function swatch(colour) {
   const square = make("i", { className: "swatch" });

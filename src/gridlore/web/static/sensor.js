@@ -14,20 +14,7 @@ const GHOSTS = [0.5, 0.34, 0.22]; // how strongly earlier forecasts are drawn, t
 const REFRESH = 60000; // ms between looks for news while the newest events are in view
 const SHORTEST = 4; // events in view
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.addEventListener("click", async () => {
-    const text = $(button.dataset.copy).textContent;
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      getSelection().selectAllChildren($(button.dataset.copy)); // without https there is no clipboard: select it
-    }
-    button.textContent = getSelection().toString() === text ? "Selected" : "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-}
-
-if (page) start();
+start();
 
 function start() {
   const about = {
@@ -112,7 +99,7 @@ function start() {
     if (!state.speed) $("speed").value = [...$("speed").options].map(({ value }) => Number(value)).findLast((hours) => hours * HOUR * 20 <= travel.range.hi - travel.range.lo) ?? 1;
     for (const [id, value] of [["first", base.first], ["last", base.last]]) if (document.activeElement !== $(id)) $(id).value = value;
     for (const button of document.querySelectorAll("[data-period]")) button.setAttribute("aria-pressed", String(button.dataset.period === state.period));
-    $("grain").textContent = base.grid.resolution === about.resolution ? `every ${short(about.resolution)}` : `means of ${short(base.grid.resolution)}`;
+    $("grain").textContent = base.grid.resolution === about.resolution ? `every ${short(about.resolution)}` : base.grid.resolution === DAY ? "daily means" : `means of ${short(base.grid.resolution)}`;
     $("nothing").hidden = state.present.size > 0;
     $("chart").setAttribute("aria-label", `Chart of ${about.name} from ${longDay(start, zone())} to ${longDay(end - 1, zone())}: ${state.names.map(({ name }) => name).join(", ") || "nothing known"}`);
     if (travel.prior === null) drawFrame(null);
@@ -178,7 +165,7 @@ function start() {
       const ghost = prior !== null && state.fan ? travel.frames.get(prior - travel.fan[index]) : null;
       for (const each of forecasts) add(each, ghost?.get(each.key), { width: 1.25, opacity: GHOSTS[index] }, prior);
     }
-    for (const each of measured) add(each, prior !== null && state.afterwards ? state.present.get(each.key) : null, { width: 1.5, opacity: 0.45, dash: "2px,2px", colour: "muted" }, prior - grid.resolution);
+    for (const each of measured) add(each, prior !== null && state.afterwards ? state.present.get(each.key) : null, { width: 2, opacity: 0.6, dash: "2px,3px", filled: true }, prior - grid.resolution);
     for (const each of [...forecasts, ...measured]) add(each, frame.get(each.key), {});
     chart.draw(lines);
     readOut();
@@ -227,7 +214,8 @@ function start() {
   function readOut() {
     if (!state.base || !state.shown) return;
     const { grid } = state.base;
-    const at = state.cursor ?? state.line ?? newestKnown();
+    const travelled = state.line !== null && state.line !== undefined;
+    const at = state.cursor ?? (travelled ? state.line - grid.resolution : newestKnown()); // at the line: the last event that was over
     const index = Math.min(grid.count - 1, Math.max(0, Math.floor((at - grid.start) / grid.resolution)));
     const from = grid.start + index * grid.resolution;
     const until = from + grid.resolution;

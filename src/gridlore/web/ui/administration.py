@@ -43,6 +43,7 @@ ACTIONS = {
     "invite": "made a link to set the password of",
     "accept invitation": "set a password, by link, as",
     "change password": "changed the password of",
+    "set password": "set a password for",
     "create key": "made an API key of",
     "revoke key": "revoked an API key of",
     "give access": "let another account use connections of",

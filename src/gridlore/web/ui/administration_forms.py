@@ -19,8 +19,16 @@ from gridlore.domain.sensors import ADMIN, ROLES, Account, Direction, Sensor, Se
 from gridlore.domain.timing import format_span
 from gridlore.domain.units import POWER_UNIT, WEATHER_UNITS
 from gridlore.services.accounts import INVITATION_MAX_AGE
-from gridlore.services.administration import ChangedMeanwhileError, Edit, EditError, Proposal, Subject
+from gridlore.services.administration import (
+    MIN_PASSWORD,
+    ChangedMeanwhileError,
+    Edit,
+    EditError,
+    Proposal,
+    Subject,
+)
 from gridlore.services.directory import Directory
+from gridlore.services.world import MAX_PASSWORD
 from gridlore.services.world.reading import KEYS
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import Caller
@@ -189,6 +197,33 @@ async def submit_invitation(
     return await platform.in_thread(_invite, platform, request, caller, record_id, None)
 
 
+@post("/administration/passwords/{record_id:int}", status_code=200)
+async def submit_password(
+    request: AnyRequest, platform: NamedDependency[Platform], record_id: FromPath[int]
+) -> Template | Redirect:
+    """Set a user's password; typing it twice confirms it."""
+    caller = require_admin(platform, request)
+    form = await read_form(platform, request)
+    _find(caller.directory, Subject.USER, record_id)
+    user = caller.directory.users[record_id]
+    password, problem = form.get("password", ""), ""
+    if user.id == caller.user.id:
+        problem = "Your own password is changed on your profile."
+    elif password != form.get("again"):
+        problem = "The two passwords are not the same."
+    else:
+        try:
+            entry = await platform.in_thread(
+                platform.administration.set_password, caller.user, user, password, platform.clock()
+            )
+        except UserError as error:
+            problem = error.message
+        else:
+            return Redirect(f"/administration/users/{user.id}?done={entry.id}", status_code=303)
+    edit, written = Edit(Subject.USER, user.id, {}), write_form(caller.directory, user)
+    return _show_form(platform, request, caller, edit, written, {"password": problem})
+
+
 def _submit(
     platform: Platform, request: AnyRequest, caller: Caller, edit: Edit, form: Mapping[str, str]
 ) -> Template | Redirect:
@@ -310,6 +345,8 @@ def _show_form(
         done=read_done(platform, request, directory),
         roles=ROLES,
         kinds=tuple(SensorKind),
+        shortest=MIN_PASSWORD,
+        longest=MAX_PASSWORD,
         accounts=sorted((account.name for account in directory.accounts.values()), key=str.casefold),
         owners=sorted(user.email for user in directory.users.values()),
         directions=tuple(Direction),
@@ -327,4 +364,4 @@ def _place_problems(problems: Mapping[str, str]) -> dict[str, str]:
     return {**placed, **({"": " ".join(hidden)} if hidden else {})}
 
 
-HANDLERS = (show_new, show_record, submit_new, submit_record, submit_invitation)
+HANDLERS = (show_new, show_record, submit_new, submit_record, submit_invitation, submit_password)

@@ -6,24 +6,21 @@ Layer: web. Lateness is told of every sensor, since heads show it; blocks are re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import urlencode
 
-import numpy as np
 from litestar.response import Template
 
 from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.sensors import Sensor, SensorKind
-from gridlore.domain.timing import format_instant
-from gridlore.services.freshness import Freshness, late_by
+from gridlore.services.freshness import late_by
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
+from gridlore.web.ui.freshness import describe_newest
 from gridlore.web.ui.rendering import render
-from gridlore.web.ui.sparkline import Sparkline, draw_sparkline
-from gridlore.web.ui.wording import tell_day_and_time, tell_instant, tell_resolution, tell_span, tell_value
 
 PAGE = 50
 """Sensors on a page."""
@@ -37,6 +34,7 @@ KIND_NAMES = {
     SensorKind.WEATHER: "Weather",
 }
 KIND_ORDER = tuple(KIND_NAMES)
+STATE_NAMES = {"late": "Late", "silent": "No data"}
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -58,7 +56,7 @@ class Choice:
         return cls(
             search=" ".join(asked.get("q", "")[:MAX_SEARCH].split()),
             kind=kind if kind in set(SensorKind) else "",
-            state="late" if state == "late" else "",
+            state=state if state in STATE_NAMES else "",
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1,
         )
 
@@ -67,26 +65,6 @@ class Choice:
         fields = {"q": self.search, "kind": self.kind, "state": self.state, **changed}
         query = urlencode({name: value for name, value in fields.items() if value not in {"", 1}})
         return f"/?{query}" if query else "/"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What is shown of one sensor."""
-
-    sensor: Sensor
-    note: str
-    resolution: str
-    value: str | None
-    instant: str
-    moment: str
-    age: str
-    until: str
-    sparkline: Sparkline | None
-    span: str
-    is_forecast: bool
-    late: str
-    missing: int
-    expected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +90,21 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
     seen = caller.directory.accessible(caller.user, purpose=Purpose.READ)
     found = search_sensors(caller, seen, choice.search)
     heads = platform.query.read_heads(found)
-    late = {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None}
+    states = {
+        "late": {sensor.id for sensor in found if late_by(sensor, heads[sensor.id], now) is not None},
+        "silent": {sensor.id for sensor in found if heads[sensor.id].events_start is None},
+    }
     chosen = [
         sensor
         for sensor in found
-        if (not choice.kind or sensor.kind == choice.kind) and (not choice.state or sensor.id in late)
+        if (not choice.kind or sensor.kind == choice.kind)
+        and (not choice.state or sensor.id in states[choice.state])
     ]
     last_page = max(1, -(-len(chosen) // PAGE))
     page = min(choice.page, last_page)
     shown = chosen[(page - 1) * PAGE : page * PAGE]
     fresh = platform.freshness.read(caller.directory, caller.user, shown, heads, now)
-    rows = [_describe(caller, freshness, now) for freshness in fresh]
+    rows = [describe_newest(caller, freshness, now) for freshness in fresh]
     return render(
         platform,
         request,
@@ -131,7 +113,7 @@ def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choic
         total=len(seen),
         postable=_only_postable(caller),
         matching=len(chosen),
-        filters=_filters(choice, found, late),
+        filters=_filters(choice, found, states),
         groups=[
             (KIND_NAMES[kind], list(members)) for kind, members in groupby(rows, lambda row: row.sensor.kind)
         ],
@@ -182,7 +164,7 @@ def _order(sensor: Sensor) -> tuple[int, list[tuple[int, str]], int]:
     return KIND_ORDER.index(sensor.kind), parts, sensor.id
 
 
-def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Filter]:
+def _filters(choice: Choice, found: Sequence[Sensor], states: Mapping[str, set[int]]) -> list[Filter]:
     filters = [
         Filter("All", len(found), choice.address(kind="", state=""), not (choice.kind or choice.state))
     ]
@@ -192,47 +174,8 @@ def _filters(choice: Choice, found: Sequence[Sensor], late: set[int]) -> list[Fi
             filters.append(
                 Filter(name, count, choice.address(kind=kind.value, state=""), choice.kind == kind.value)
             )
-    if late or choice.state:
-        filters.append(Filter("Late", len(late), choice.address(kind="", state="late"), bool(choice.state)))
+    for state, ids in states.items():
+        if ids or choice.state == state:
+            address = choice.address(kind="", state=state)
+            filters.append(Filter(STATE_NAMES[state], len(ids), address, choice.state == state))
     return filters
-
-
-def _describe(caller: Caller, freshness: Freshness, now: int) -> Row:
-    sensor, until = freshness.sensor, freshness.known_until
-    owner = caller.directory.owner(sensor)
-    note = caller.directory.address(sensor)
-    if owner is not None and caller.user.is_admin:
-        note = f"{caller.directory.account(owner).name} · {note}"
-    value, end, age = None, freshness.latest_end, ""
-    if freshness.latest is not None and end is not None:
-        value = tell_value(freshness.latest)
-        age = tell_span(now - end) if end <= now else "now"
-    day = freshness.day
-    return Row(
-        sensor=sensor,
-        note=note,
-        resolution=tell_resolution(sensor.resolution),
-        value=value,
-        instant="" if end is None else format_instant(end - sensor.resolution),
-        moment="" if end is None else tell_instant(end - sensor.resolution, sensor.timezone),
-        age=age,
-        until=tell_day_and_time(until, sensor.timezone, now) if until is not None and until > now else "",
-        sparkline=None if day is None else draw_sparkline(freshness.values),
-        span="" if day is None else _tell_span(freshness),
-        is_forecast=freshness.is_forecast,
-        late="" if freshness.late_by is None else tell_span(freshness.late_by),
-        missing=freshness.missing,
-        expected=freshness.values.size,
-    )
-
-
-def _tell_span(freshness: Freshness) -> str:
-    """What the drawing shows, for those who cannot see it."""
-    day, sensor = freshness.day, freshness.sensor
-    known = freshness.values[~np.isnan(freshness.values)]
-    if day is None or not known.size:
-        return "nothing known in the last day"
-    return (
-        f"{tell_instant(day.start, sensor.timezone)} to {tell_instant(day.end, sensor.timezone)}: "
-        f"{tell_value(float(known.min()))} to {tell_value(float(known.max()))} {sensor.unit}"
-    )

@@ -15,9 +15,12 @@ from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Direction, Sensor, SensorKind
 from gridlore.domain.timing import DAY, HOUR, MINUTE, SECOND, format_instant, format_span
 from gridlore.services.directory import Directory
+from gridlore.services.freshness import Freshness
 from gridlore.web.answers import AnyRequest
+from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.routes import DATA_PATH
+from gridlore.web.ui.freshness import describe_newest
 from gridlore.web.ui.rendering import render, site_url
 from gridlore.web.ui.series import MILLISECOND, find_sensor
 from gridlore.web.ui.session import require_caller
@@ -50,19 +53,25 @@ async def show_sensor(
     if not directory.may_access(caller.user, sensor):
         return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
     may_post = directory.may_access(caller.user, sensor, Purpose.POST)
-    heads = await platform.in_thread(platform.query.read_heads, [sensor])
-    head, now = heads[sensor.id], platform.clock()
+    now = platform.clock()
+    head, freshness = await platform.in_thread(_read, platform, caller, sensor, now)
     return render(
         platform,
         request,
         "sensor.html",
         sensor=_describe(directory, sensor),
         span=_describe_span(head),
-        latest=_describe_latest(head, now),
+        newest=describe_newest(caller, freshness, now),
         post=_describe_post(directory, sensor, now) if may_post else None,
         origin=site_url(request),
         data_path=DATA_PATH,
     )
+
+
+def _read(platform: Platform, caller: Caller, sensor: Sensor, now: int) -> tuple[Head, Freshness]:
+    heads = platform.query.read_heads([sensor])
+    [freshness] = platform.freshness.read(caller.directory, caller.user, [sensor], heads, now)
+    return heads[sensor.id], freshness
 
 
 def _describe(directory: Directory, sensor: Sensor) -> dict[str, object]:
@@ -89,20 +98,6 @@ def _describe_span(head: Head) -> dict[str, int] | None:
     if head.events_start is None or head.events_end is None:
         return None
     return {"first": head.events_start // MILLISECOND, "last": head.events_end // MILLISECOND}
-
-
-def _describe_latest(head: Head, now: int) -> dict[str, object] | None:
-    newest = head.measured or head.latest
-    if newest is None:
-        return None
-    return {
-        "value": f"{newest.value + 0.0:,.6g}".replace("-", "−"),
-        "event_start": newest.event_start // MILLISECOND,
-        "event_start_text": format_instant(newest.event_start),
-        "age": spoken(abs(now - newest.event_start)),
-        "ahead": newest.event_start > now,
-        "measured": head.measured is not None,
-    }
 
 
 def _describe_post(directory: Directory, sensor: Sensor, now: int) -> dict[str, object]:

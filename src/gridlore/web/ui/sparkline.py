@@ -21,10 +21,12 @@ MAX_STEPS = 96
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """``path``: what is known, as steps. ``gaps``: left edge and width of each run of unknown events.
-    ``zero``: height of the zero line, None when it is out of sight."""
+    """``path``: what is known, as steps. ``area``: what lies between these and zero, or the edge that is
+    nearest to it. ``gaps``: left edge and width of each run of unknown events. ``zero``: height of the zero
+    line, None when it is out of sight."""
 
     path: str
+    area: str
     gaps: tuple[tuple[float, float], ...]
     zero: float | None
 
@@ -33,7 +35,8 @@ def draw_sparkline(values: FloatArray) -> Sparkline:
     """The drawing of equidistant values, shape (n,) with n at least 1, NaN where unknown.
 
     >>> draw_sparkline(np.array([0.0, 1.0, np.nan, 1.0]))
-    Sparkline(path='M0 33.5H40V2.5H80M120 2.5H160', gaps=((80.0, 40.0),), zero=None)
+    Sparkline(path='M0 33.5H40V2.5H80M120 2.5H160', area='M0 33.5H40V2.5H80V36H0ZM120 2.5H160V36H120Z', \
+gaps=((80.0, 40.0),), zero=None)
     """
     unknown = np.isnan(values)
     gaps = tuple(
@@ -41,18 +44,24 @@ def draw_sparkline(values: FloatArray) -> Sparkline:
         for first, last in _runs(unknown)
     )
     if unknown.all():
-        return Sparkline("", gaps, None)
+        return Sparkline("", "", gaps, None)
     steps = downsample(values, -(-values.size // MAX_STEPS))
     low, high = float(np.nanmin(steps)), float(np.nanmax(steps))
     span = high / 2 - low / 2  # halves: the difference itself may overflow
     shares = np.full(steps.size, 0.5) if span == 0 else (steps / 2 - low / 2) / span
     heights = np.round(HEIGHT - MARGIN - shares * (HEIGHT - 2 * MARGIN), 1)
     known = ~np.isnan(steps)
-    path = "".join(_draw_run(heights[first:last], first, steps.size) for first, last in _runs(known))
-    zero = None
+    runs = [
+        (_left(first, steps.size), _draw_run(heights[first:last], first, steps.size))
+        for first, last in _runs(known)
+    ]
+    zero: float | None = None
+    base: float = 0 if high <= 0 and low < 0 else HEIGHT
     if low < 0 < high:
-        zero = round(HEIGHT - MARGIN + low / 2 / span * (HEIGHT - 2 * MARGIN), 1)
-    return Sparkline(path, gaps, zero)
+        zero = base = round(HEIGHT - MARGIN + low / 2 / span * (HEIGHT - 2 * MARGIN), 1)
+    path = "".join(run for _, run in runs)
+    area = "".join(f"{run}V{base:g}H{left}Z" for left, run in runs)
+    return Sparkline(path, area, gaps, zero)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -66,11 +75,16 @@ def _draw_run(heights: FloatArray, first: int, count: int) -> str:
     parts = []
     before: float | None = None
     for index, height in enumerate(heights.tolist(), start=first):
-        left = f"{round(index * WIDTH / count, 1):g}"
+        left = _left(index, count)
         if before is None:
             parts.append(f"M{left} {height:g}")
         elif height != before:
             parts.append(f"H{left}V{height:g}")
         before = height
-    parts.append(f"H{round((first + heights.size) * WIDTH / count, 1):g}")
+    parts.append(f"H{_left(first + heights.size, count)}")
     return "".join(parts)
+
+
+def _left(index: int, count: int) -> str:
+    """The left edge of step ``index`` of ``count``."""
+    return f"{round(index * WIDTH / count, 1):g}"

@@ -88,10 +88,17 @@ def describe_reading(reading: Reading, table: Table, choices: Choices, sensor: S
         "more_problems": max(0, len(problems) - TOLD_PROBLEMS),
         "rows": _preview(reading, table, choices, sensor, problems),
         "period": None if reading.period is None else [tell_moment(edge, zone) for edge in reading.period],
+        "days": None if reading.period is None else _days(reading.period, sensor.timezone),
         "lasting": tell_resolution(reading.resolution),
         "own": tell_resolution(sensor.resolution),
         "factor": reading.resolution // sensor.resolution,
     }
+
+
+def _days(period: tuple[int, int], zone: str) -> tuple[str, str]:
+    """First and last calendar day of a period, on the clock of a zone."""
+    first, last = (to_datetime(instant, ZoneInfo(zone)) for instant in (period[0], period[1] - 1))
+    return first.date().isoformat(), last.date().isoformat()
 
 
 def _preview_raw(table: Table, choices: Choices) -> list[tuple[int, str, str]]:
