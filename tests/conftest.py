@@ -188,7 +188,7 @@ class WorldClient:
         directory = Directory(store.read_directory(), naming_authority(self.settings))
         (found,) = [known for known in directory.users.values() if known.email.split("@")[0] == user]
         request = KeyRequest(name, **wanted)
-        _, text = KeyRing(store).create(directory, found, request, time.time_ns() // 1000, None)
+        _, text = KeyRing(store).create(directory, found, request, time.time_ns() // 1000, "the tests")
         store.close()
         return text
 

@@ -180,6 +180,10 @@ def build_probes(hidden_key: str) -> dict[tuple[str, str], list[Probe]]:
             for path in of_sensors("/sensors/{}/upload/check")
             for one in forms(path, {"file": "x", "signature": "y"})
         ],
+        ("POST", "/administration/passwords/{record_id}"): forms("/administration/passwords/3", password),
+        ("GET", "/health/live"): pages("/health/live"),
+        ("GET", "/health/ready"): pages("/health/ready"),
+        ("GET", "/metrics"): pages("/metrics"),
         ("GET", "/plotly/plotly.min.js"): [],  # files of the program
         ("GET", "/static/{file_path}"): [],
         ("GET", "/docs/assets/{file_path}"): [],

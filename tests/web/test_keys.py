@@ -180,14 +180,15 @@ def test_only_a_hash_is_kept_and_making_and_revoking_are_recorded(client: WorldC
     key = client.key("vera", "gateway", read_only=True, sensors=["Kettle"])
     store = connect_store(client.settings)
     (kept,) = store.read_directory().keys
-    KeyRing(store).revoke(kept.id, 5_000_000, None)
+    KeyRing(store).revoke(kept.id, kept.created_at + 1, "somebody")
     revoked, made = store.read_audit(10)
     assert store.read_directory().keys == []
     store.close()
     assert key not in repr((kept, made, revoked))
     assert key[17:] not in repr((kept, made, revoked))
     assert kept.secret_hash == keys.hash_key(key)
-    assert (made.action, made.title, made.user_id) == ("create key", "user vera@sunny.example", None)
+    assert (made.action, made.title, made.actor) == ("create key", "user vera@sunny.example", "the tests")
+    assert (revoked.user_id, revoked.actor) == (None, "somebody")
     assert made.after == {
         "key": "1 (gateway)",
         "begins with": key[:16],

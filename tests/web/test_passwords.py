@@ -11,11 +11,18 @@ from argon2 import PasswordHasher, Type, extract_parameters
 
 from gridlore.bootstrap import connect_store, open_accounts
 from gridlore.domain.sensors import User
+from gridlore.services import accounts
 from tests.cli.conftest import WORLD
 from tests.conftest import WorldClient
 from tests.services.test_audit import wait_for
 
 PASSWORD = "ann's password"
+
+
+@pytest.fixture(autouse=True)
+def strong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost here what they cost in earnest."""
+    monkeypatch.setattr(accounts, "PasswordHasher", PasswordHasher)
 
 
 @pytest.fixture

@@ -61,6 +61,10 @@ class Patience:
     connections: int
 
 
+class HeadTooLongError(Exception):
+    """Raised through the parser, which then stops."""
+
+
 class PatientProtocol(HttpToolsProtocol):
     """Serves one connection, as long as its client goes on."""
 
@@ -68,6 +72,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(**parts)
         self.patience = patience
         self.body_bytes = 0
+        self.arrived = 0
+        self.head_is_too_long = False
         self.surplus = 0
         """Bytes of the present message that are no body. [bytes]"""
         self.waiting: tuple[Stage, object] = (Stage.HEAD, None)
@@ -93,18 +99,28 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent, and bound what of it is no body."""
-        self.surplus += len(data)
+        self.arrived = len(data)
+        self.surplus += self.arrived
         if not self.in_body() and data.find(b"pgrade:", 0, self.patience.head) >= 0:
             data = ignore_upgrade(data)
         super().data_received(data)
         if self.surplus > self.patience.head and not self.transport.is_closing():
-            problem = f"The request line and headers are longer than {self.patience.head} bytes."
-            self.hang_up(_refusal(431, problem))
+            self.head_is_too_long = True
+            self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self.surplus = 0
+
+    def on_headers_complete(self) -> None:
+        """The head is complete; its length matters only if it can be too long."""
+        if self.arrived > self.patience.head:
+            length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if length > self.patience.head:
+                self.head_is_too_long = True
+                raise HeadTooLongError
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Some of a body has come."""
@@ -114,8 +130,12 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Say what was wrong with what is no HTTP, and so never reaches the application."""
-        self.hang_up(_refusal(400, msg))
+        """Say what was wrong with what is no HTTP, or too long, and so never reaches the application."""
+        if self.head_is_too_long:
+            problem = f"The request line and headers are longer than {self.patience.head} bytes."
+            self.hang_up(_refusal(431, problem))
+        else:
+            self.hang_up(_refusal(400, msg))
 
     def look(self) -> None:
         """See what the client is waited for, or waits for, and end what takes too long."""

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gridlore.config.secret_key import keep_secret_key
-from gridlore.config.table import BY_NAME, PREFIX, SETTINGS, Mode, Setting
+from gridlore.config.table import BY_NAME, PREFIX, SETTINGS, Setting
+from gridlore.config.texts import Mode
 from gridlore.domain.errors import SettingError
 
 __all__ = [

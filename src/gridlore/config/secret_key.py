@@ -9,7 +9,7 @@ import os
 import secrets
 from pathlib import Path
 
-from gridlore.config.table import MIN_SECRET_LENGTH
+from gridlore.config.texts import MIN_SECRET_LENGTH
 from gridlore.domain.errors import SettingError
 
 
