@@ -47,8 +47,8 @@ class Target:
 @pytest.fixture(scope="package")
 def target(sqlite_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     name = sqlite_databases.create(sqlite_databases.template(WORLD))
-    # Passwords are guessed all the time here, and that is not what is looked at.
-    settings: Settings = sqlite_databases.settings(name, LOGIN_ATTEMPTS="1000000")
+    # Passwords are guessed all the time here, and bodies promised that never come.
+    settings: Settings = sqlite_databases.settings(name, LOGIN_ATTEMPTS="1000000", REQUEST_TIMEOUT="1")
     log = tmp_path_factory.mktemp("fuzz") / "server.log"
     server = start_server(settings, log)
     store = connect_store(settings)

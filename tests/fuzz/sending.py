@@ -25,6 +25,11 @@ class Sent:
     body: bytes | None = None
     cut: int | None = None
 
+    @property
+    def odd(self) -> bool:
+        """Whether it is more than a plain GET or POST with a type and a token."""
+        return self.cut is not None or self.method not in {b"GET", b"POST"} or len(self.headers) > 2
+
     def encode(self) -> bytes:
         """All of it; of a ``cut`` one only so many bytes."""
         lines = [self.method + b" " + self.target + b" HTTP/1.1", b"Host: gridlore.example"]
@@ -66,7 +71,8 @@ class Wire:
         with suppress(http.client.BadStatusLine, ConnectionResetError, TimeoutError):
             answer = self._read(sent)
         took = time.monotonic() - began
-        if answer is None or sent.cut is not None or answer.headers.get("Connection") == "close":
+        # What is odd may have been read as more than one request, or as less.
+        if answer is None or sent.odd or answer.headers.get("Connection") == "close":
             self.close()
         return answer, took
 

@@ -127,6 +127,8 @@ def change_pairs(draw: Draw, pairs: list[tuple[str, Any]]) -> list[tuple[str, An
         for _ in range(draw(st.sampled_from([1, 2, 60, 250]))):
             value = [value]
         pairs[place] = key, value
+    elif isinstance(value, list | dict):
+        pairs[place] = key, [value] * draw(st.sampled_from([0, 2]))  # many of many would be too many for us
     else:
         pairs[place] = key, [value] * draw(st.sampled_from([0, 2, 97, 3000]))
     return pairs

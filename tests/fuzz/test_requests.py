@@ -39,7 +39,7 @@ def complain(sent: Sent, answer: httpx.Response | None, took: float) -> str | No
     if answer.status_code == 503:
         return None if answer.headers.get("Retry-After") else "503 without Retry-After"
     path, method = path_of(sent), sent.method.decode("latin-1")
-    if answer.status_code in {400, 431} and NO_HTTP in answer.text:
+    if answer.status_code in {400, 408, 431} and NO_HTTP in answer.text:
         return None  # it was never known what it is about
     if sent.method == b"HEAD" or not path.startswith("/api"):
         return "the server's mistake" if answer.status_code >= 500 else None
