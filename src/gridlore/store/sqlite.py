@@ -52,6 +52,10 @@ _APPEND = f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES "
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = ? AND start = ? AND seq = ?"
 _SAVE_HEADS = f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES "
 
+CHECKPOINT_PAGES = 4000
+"""Pages in the log after which it is worked into the database: four times the usual, since the same pages
+are written again and again, and need to be worked in only once. 16 MB."""
+
 ROWS_AT_ONCE = 64
 """Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
 them afterwards: a statement per row would make the writer queue for the interpreter at every row."""
@@ -162,6 +166,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA mmap_size = 1073741824")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
 def _begin(connection: Connection) -> None:

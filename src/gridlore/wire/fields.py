@@ -5,6 +5,8 @@ Layer: wire. Works on decoded fields alike, whether they came from a body or fro
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gridlore.domain.errors import ConnectionGroupError, GridloreError
 from gridlore.wire.bodies import Fields
 from gridlore.wire.quoting import ABSENT, shown
@@ -12,6 +14,7 @@ from gridlore.wire.quoting import ABSENT, shown
 MESSAGE = "the message"
 
 
+@lru_cache
 def plural(noun: str) -> str:
     """The key that names several."""
     return f"{noun}s"
@@ -53,6 +56,8 @@ def for_all(message: Fields, key: str, error: type[GridloreError]) -> object:
         ``error``, when a group states another one: it would be dropped silently.
     """
     value = message.get(key, ABSENT)
+    if "groups" not in message:
+        return value
     for number, group in stated_groups(message):
         if key in group and not _is_same(group[key], value):
             raise error(
