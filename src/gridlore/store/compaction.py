@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.merging import compact_blocks
 from gridlore.domain.sensors import Sensor
-from gridlore.store.interface import Store, Window
+from gridlore.store.attempts import write
+from gridlore.store.interface import Store, Window, WriteTransaction
 
 STEP = 16 * MAX_BLOCK_VALUES
 """Events looked at in one transaction."""
@@ -31,7 +32,7 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
 
     Raises
     ------
-    StoreUnavailableError, StoreConflictError
+    StoreUnavailableError
         The step that failed has changed nothing; start again at any time.
     """
     head = store.read_heads([sensor.id]).get(sensor.id)
@@ -43,7 +44,7 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
 
 
 def _compact_stretch(store: Store, window: Window) -> CompactionStep:
-    with store.begin_write() as transaction:
+    def fold(transaction: WriteTransaction) -> CompactionStep:
         transaction.lock_sensors([window.sensor_id])
         (touching,) = transaction.read_blocks([window])
         blocks = [block for block in touching if block.start >= window.start]
@@ -51,5 +52,7 @@ def _compact_stretch(store: Store, window: Window) -> CompactionStep:
         if folds:
             transaction.delete_blocks([part for fold in folds for part in fold.parts])
             transaction.append_blocks([fold.merged for fold in folds])
-    parts = sum(len(fold.parts) for fold in folds)
-    return CompactionStep(len(blocks), len(blocks) - parts + len(folds))
+        parts = sum(len(fold.parts) for fold in folds)
+        return CompactionStep(len(blocks), len(blocks) - parts + len(folds))
+
+    return write(store, fold)

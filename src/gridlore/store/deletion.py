@@ -6,22 +6,20 @@ own that holds the sensor, leaves its head right, and is in the record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gridlore.domain.audit import AuditEntry
-from gridlore.domain.beliefs import MAX_BLOCK_VALUES
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.erasure import Erasure, Period, Ranked, Tally, add_tallies, erase, newest_belief
-from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant
-from gridlore.store.interface import BlockKey, BlockPage, Store, StoreConflictError, WriteTransaction
+from gridlore.store.attempts import write
+from gridlore.store.interface import BlockKey, BlockPage, Store, WriteTransaction
 
 BLOCKS = 1024
 """Blocks looked at in one transaction."""
-
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +77,19 @@ def _step(
     store: Store, selection: Selection, entry: AuditEntry, key: BlockKey
 ) -> tuple[dict[int, Tally], BlockKey | None]:
     """One transaction: what it deleted, and before which block to go on; None when nothing is left."""
-    for _ in range(ATTEMPTS):
-        try:
-            with store.begin_write() as transaction:
-                head = transaction.lock_sensors([selection.sensor.id])[selection.sensor.id]
-                page = transaction.read_page(_page(selection.sensor, key))
-                erasure = erase(page, selection.period, selection.source_ids)
-                if erasure.erased:
-                    _carry_out(transaction, selection, head, erasure)
-                    transaction.record(_tell(entry, selection, erasure.tallies))
-        except StoreConflictError:  # a lost connection too; nothing was done
-            continue
-        is_last = len(page) < BLOCKS or page[-1].start <= selection.floor
-        return erasure.tallies, None if is_last else BlockKey.of(page[-1])
-    raise StoreUnavailableError("The database is too busy right now. Please start this again.")
+
+    def delete(transaction: WriteTransaction) -> tuple[Sequence[Block], dict[int, Tally]]:
+        head = transaction.lock_sensors([selection.sensor.id])[selection.sensor.id]
+        page = transaction.read_page(_page(selection.sensor, key))
+        erasure = erase(page, selection.period, selection.source_ids)
+        if erasure.erased:
+            _carry_out(transaction, selection, head, erasure)
+            transaction.record(_tell(entry, selection, erasure.tallies))
+        return page, erasure.tallies
+
+    page, tallies = write(store, delete)
+    is_last = len(page) < BLOCKS or page[-1].start <= selection.floor
+    return tallies, None if is_last else BlockKey.of(page[-1])
 
 
 def _page(sensor: Sensor, before: BlockKey) -> BlockPage:

@@ -20,16 +20,14 @@ import structlog
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, OverloadError, StoreUnavailableError
-from gridlore.store.interface import Store, StoreConflictError
+from gridlore.store.attempts import write
+from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCHES = 512
 """Batches in one transaction at most, so that nobody waits long for the others' commit."""
-
-MAX_ATTEMPTS = 5
-"""How often a transaction is tried again when the database chose it as a conflict's victim."""
 
 Observer = Callable[[float, int, int], None]
 """Told of each commit: how long it took [s], how many batches and how many candidate blocks it held."""
@@ -191,20 +189,17 @@ class Writer:
                 batch.done.set_exception(outcome)
 
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            began = time.perf_counter()
-            try:
-                with self._store.begin_write() as transaction:
-                    ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
-                    outcomes = [_judge(ledger, batch) for batch in batches]
-                    ledger.write()
-            except StoreConflictError as error:
-                log.info("transaction conflict, trying again", attempt=attempt, error=str(error))
-            else:
-                blocks = sum(len(batch.blocks) for batch in batches)
-                self._observe(time.perf_counter() - began, len(batches), blocks)
-                return outcomes
-        raise StoreUnavailableError("The database is too busy right now. Please send this again.")
+        def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:
+            ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
+            outcomes = [_judge(ledger, batch) for batch in batches]
+            ledger.write()
+            return outcomes
+
+        began = time.perf_counter()
+        outcomes = write(self._store, enter)
+        blocks = sum(len(batch.blocks) for batch in batches)
+        self._observe(time.perf_counter() - began, len(batches), blocks)
+        return outcomes
 
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
