@@ -68,7 +68,7 @@ class Wire:
             self._socket.sendall(sent.encode())
             if sent.cut is not None:
                 self._socket.shutdown(socket.SHUT_WR)
-        with suppress(http.client.BadStatusLine, ConnectionResetError, TimeoutError):
+        with suppress(http.client.HTTPException, ConnectionResetError, TimeoutError):
             answer = self._read(sent)
         took = time.monotonic() - began
         # What is odd may have been read as more than one request, or as less.
