@@ -126,6 +126,19 @@ def test_nothing_is_changed_before_it_is_confirmed(client: WorldClient, root: Pe
     assert abs(entry.recorded_at / 1e6 - time.time()) < 60
 
 
+def test_what_fills_a_page_is_told_in_a_line_and_kept_whole(client: WorldClient, root: Person) -> None:
+    created = ", ".join(f"connection Meter {number}" for number in range(500))
+    entry = AuditEntry(1, None, "apply", "world", None, "world file w.toml", None, {"created": created})
+    store = connect_store(client.settings)
+    store.record([entry])
+    store.close()
+    page = root.go("/administration/changes").text
+    assert "connection Meter 1, " in page
+    assert "… and more" in page
+    assert "connection Meter 499" not in page
+    assert recorded(client)[0].after == {"created": created}
+
+
 def test_one_can_go_back_from_the_confirmation_with_what_was_entered(root: Person) -> None:
     form = root.form(root.go(f"{ACCOUNTS}/new"), f"{ACCOUNTS}/new")
     confirmation = root.form(root.send(form, name="New Co", role_DSO="on"), f"{ACCOUNTS}/new")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from urllib.parse import urlencode
 
 from litestar import get
@@ -59,6 +60,10 @@ ACTIONS = {
 }
 
 
+LONGEST_FACT = 120
+"""Characters shown of what a change says, which may list a whole world file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A list: the names of its columns, and for each row where it leads and its cells, the first the name."""
@@ -105,8 +110,13 @@ def tell_change(directory: Directory, entry: AuditEntry) -> ToldChange:
         ACTIONS.get(entry.action, entry.action),
         entry.title,
         _address(directory, entry),
-        changed_fields(before, after),
+        tuple((name, _shorten(old), _shorten(new)) for name, old, new in changed_fields(before, after)),
     )
+
+
+def _shorten(fact: str) -> str:
+    """A fact of a reasonable length; the record has all of it (`gridlore audit`)."""
+    return shorten(fact, LONGEST_FACT, placeholder=" … and more")
 
 
 def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
@@ -250,7 +260,7 @@ def _list_sensors(caller: Caller, search: str) -> Listing:
                     sensor.kind.value,
                     owner.email if owner else "",
                     sensor.unit,
-                    tell_resolution(sensor.resolution),
+                    tell_resolution(sensor.resolution).replace(" ", "\N{NO-BREAK SPACE}"),
                     sensor.timezone,
                 ),
             )
