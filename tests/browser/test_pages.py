@@ -52,18 +52,24 @@ def upload(text: str) -> Callable[[Page], None]:
     def act(page: Page) -> None:
         file = {"name": "a file of ours.csv", "mimeType": "text/csv", "buffer": text.encode()}
         page.get_by_label("File").set_input_files(file)
-        page.get_by_role("button", name="Read the file").click()
+        submit(page, "Read the file")
 
     return act
 
 
+def submit(page: Page, button: str) -> None:
+    """Send a form, and wait for the page that answers it: what is asked of this one would be lost."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
+
+
 def store(page: Page) -> None:
     upload("time;kW\n2025-02-01 00:00;1\n2025-02-01 00:15;x\n2025-02-01 00:30;3")(page)
-    page.get_by_role("button", name="Leave out").click()
+    submit(page, "Leave out")
 
 
 def press(button: str) -> Callable[[Page], None]:
-    return lambda page: page.get_by_role("button", name=button).click()
+    return lambda page: submit(page, button)
 
 
 def settle(page: Page) -> None:
@@ -84,12 +90,12 @@ def travel(page: Page) -> None:
 
 def review_account(page: Page) -> None:
     page.get_by_label("Name").fill("A bakery with a name that is rather long for a bakery, and has a comma")
-    page.get_by_role("button", name="Review the account").click()
+    submit(page, "Review the account")
 
 
 def mistake(page: Page) -> None:
     page.get_by_label("Resolution").fill("now and then")
-    page.get_by_role("button", name="Review the sensor").click()
+    submit(page, "Review the sensor")
 
 
 GOOD = "time;value;issued\n2025-02-01 00:00;1;2025-01-31\n2025-02-01 00:15;2;2025-01-31"
