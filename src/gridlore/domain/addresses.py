@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from gridlore.domain.errors import AddressError
 from gridlore.domain.sensors import Sensor, SensorKind
@@ -22,9 +21,6 @@ _SENSOR_ID = re.compile(r"(?:fm1\.)?([0-9]{1,30})|(?:fm0\.)?[0-9]{1,30}:([0-9]{1
 _FM1 = re.compile(r"fm1\.([0-9]{1,30})")
 _PLACE = re.compile(r"(?:fm0\.)?(?P<quantity>[^:]+):(?P<latitude>[^:]+):(?P<longitude>[^:]+)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
-
-REMEMBERED = 16_384
-"""Addresses whose parts are kept: senders name the same sensors again and again."""
 
 EARTH_RADIUS = 6371.0
 """Mean radius of the Earth. [km]"""
@@ -69,7 +65,6 @@ class NamingAuthority:
                 return f"{sensor.quantity}:{sensor.latitude!r}:{sensor.longitude!r}"
 
 
-@lru_cache(maxsize=REMEMBERED)
 def local_part(text: str) -> str | None:
     """The locally unique string of an entity address; None when the text is none.
 
@@ -80,7 +75,6 @@ def local_part(text: str) -> str | None:
     return match["local"] if match else None
 
 
-@lru_cache(maxsize=REMEMBERED)
 def connection_id(local: str) -> int | None:
     """The sensor id in a connection's local part; None when it is no connection's.
 

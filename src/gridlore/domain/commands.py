@@ -16,9 +16,10 @@ MAX_SENSORS = 20_000
 """Sensors that one message may name, counted once per group, unless a setting says otherwise."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PostedGroup:
-    """Values about one or more sensors: each of them gets all the values.
+    """Values about one or more sensors: each of them gets all the values. Never changed once made, like
+    ``Block``, and for the same reason not declared frozen.
 
     ``addresses``: texts as the client wrote them. ``values``: float64, shape (n,), finite.
     """
@@ -27,9 +28,9 @@ class PostedGroup:
     values: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PostCommand:
-    """Store these groups, whole or not at all.
+    """Store these groups, whole or not at all. Never changed once made.
 
     ``timing`` is None when the values are known on arrival, but no later than each event's end.
     ``unit`` is in the spelling we keep. Period: ``start <= t < end``. [µs since epoch]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gridlore.domain.access import Purpose
 from gridlore.domain.beliefs import Block, make_blocks
-from gridlore.domain.commands import MAX_SENSORS, PostCommand, PostedGroup, Receipt
+from gridlore.domain.commands import MAX_SENSORS, PostCommand, Receipt
 from gridlore.domain.errors import (
     GridError,
     PowerTooBigError,
@@ -23,18 +23,17 @@ from gridlore.domain.errors import (
 )
 from gridlore.domain.resampling import upsample
 from gridlore.domain.sensors import Direction, Sensor, SensorKind, User
-from gridlore.domain.timing import Grid, Timing, format_instant, format_span
+from gridlore.domain.timing import FloatArray, Grid, Timing, format_instant, format_span
 from gridlore.services.directory import Directory
 from gridlore.store.interface import BlockWriter
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One group's values for one of its sensors."""
+class _Run(NamedTuple):
+    """One group's values, shape (n,), for one of its sensors."""
 
     address: str
     sensor: Sensor
-    group: PostedGroup
+    values: FloatArray
 
     @property
     def label(self) -> str:
@@ -107,57 +106,56 @@ class Ingest:
         """
         runs = self._find_runs(directory, user, command)
         _check_units(runs, command.unit)
-        factors = self._check_resolutions(runs, command)
+        grid = self._check_resolutions(runs, command)
         _check_grid(runs, command.start)
         _check_signs(runs)
         timing = command.timing or Timing(belief_time=now, belief_horizon=0)
         source_id = directory.source_of(user).id
         blocks: list[Block] = []
-        for run, factor in zip(runs, factors, strict=True):
-            values = upsample(run.group.values, factor)
-            grid = Grid(command.start, run.sensor.resolution, values.size)
+        for run in runs:
+            values = upsample(run.values, grid.count // run.values.size)
             names[run.sensor.id] = run.label
             blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
         return blocks
 
     def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
-        named = [(address, group) for group in command.groups for address in group.addresses]
+        named = [(address, group.values) for group in command.groups for address in group.addresses]
         if len(named) > self._max_sensors:
             raise ValuesLimitError(
                 f"A message may name at most {self._max_sensors} sensors; got {len(named)}. Send it in parts."
             )
         sensors = directory.find_sensors(user, command.kind, [name for name, _ in named], Purpose.POST)
-        return [_Run(address, sensor, group) for (address, group), sensor in zip(named, sensors, strict=True)]
+        return [
+            _Run(address, sensor, values) for (address, values), sensor in zip(named, sensors, strict=True)
+        ]
 
-    def _check_resolutions(self, runs: Sequence[_Run], command: PostCommand) -> list[int]:
-        """By how much each run is upsampled."""
+    def _check_resolutions(self, runs: Sequence[_Run], command: PostCommand) -> Grid:
+        """The events that every run is about; its values are one for each of them, or for as many each."""
         first = runs[0]
+        resolution = first.sensor.resolution
         for run in runs:
-            if run.sensor.resolution != first.sensor.resolution:
+            if run.sensor.resolution != resolution:
                 raise ResolutionError(
                     "Sensors of different resolutions cannot be posted to in one message: "
-                    f"{first.address} takes {format_span(first.sensor.resolution)}, "
+                    f"{first.address} takes {format_span(resolution)}, "
                     f"{run.address} takes {format_span(run.sensor.resolution)}."
                 )
         span = command.end - command.start
-        resolution = first.sensor.resolution
-        factors = []
         for run in runs:
-            count = run.group.values.size
+            count = run.values.size
             if span % (count * resolution):
                 raise ResolutionError(
                     "Only the following resolutions in the data are supported: "
                     f"{format_span(resolution)} (or a multiple of it). Got {count} values over "
                     f"{format_span(span)} for {run.address}."
                 )
-            factors.append(span // (count * resolution))
         total = len(runs) * (span // resolution)
         if total > self._max_values:
             raise ValuesLimitError(
                 f"A message may store at most {self._max_values} values; this one would store {total} "
                 f"(over {format_span(span)} at {format_span(resolution)}). Send it in parts."
             )
-        return factors
+        return Grid(command.start, resolution, span // resolution)
 
 
 def _check_units(runs: Sequence[_Run], unit: str) -> None:
@@ -187,13 +185,13 @@ def _check_grid(runs: Sequence[_Run], start: int) -> None:
 
 def _check_signs(runs: Sequence[_Run]) -> None:
     for run in runs:
-        if run.sensor.direction is Direction.CONSUMER and (run.group.values < 0).any():
+        if run.sensor.direction is Direction.CONSUMER and (run.values < 0).any():
             raise PowerTooSmallError(
                 f"{run.label} is registered as a consumer, so its values are zero or positive "
-                f"(consumption); got {float(run.group.values.min())!r}."
+                f"(consumption); got {float(run.values.min())!r}."
             )
-        if run.sensor.direction is Direction.PRODUCER and (run.group.values > 0).any():
+        if run.sensor.direction is Direction.PRODUCER and (run.values > 0).any():
             raise PowerTooBigError(
                 f"{run.label} is registered as a producer, so its values are zero or negative "
-                f"(production); got {float(run.group.values.max())!r}."
+                f"(production); got {float(run.values.max())!r}."
             )

@@ -11,8 +11,6 @@ from gridlore.domain.errors import ConnectionGroupError, GridloreError
 from gridlore.wire.bodies import Fields
 from gridlore.wire.quoting import ABSENT, shown
 
-MESSAGE = "the message"
-
 
 @lru_cache
 def plural(noun: str) -> str:
@@ -20,8 +18,15 @@ def plural(noun: str) -> str:
     return f"{noun}s"
 
 
-def either(fields: Fields, noun: str, error: type[GridloreError], where: str = MESSAGE) -> object:
+def place(number: int) -> str:
+    """How messages call a group, by its number; 0 is the message itself."""
+    return f"group {number} (counted from 1)" if number else "the message"
+
+
+def either(fields: Fields, noun: str, error: type[GridloreError], number: int = 0) -> object:
     """What stands under the singular or the plural key; ABSENT when there is neither.
+
+    ``number`` is the group's whose fields these are; 0 is the message.
 
     Raises
     ------
@@ -35,7 +40,7 @@ def either(fields: Fields, noun: str, error: type[GridloreError], where: str = M
     if several not in fields:
         return fields.get(noun, ABSENT)
     if noun in fields:
-        raise error(f"Either {noun!r} or {several!r} should be given, not both; {where} has both.")
+        raise error(f"Either {noun!r} or {several!r} should be given, not both; {place(number)} has both.")
     return fields[several]
 
 
@@ -56,10 +61,9 @@ def for_all(message: Fields, key: str, error: type[GridloreError]) -> object:
         ``error``, when a group states another one: it would be dropped silently.
     """
     value = message.get(key, ABSENT)
-    if "groups" not in message:
-        return value
-    for number, group in stated_groups(message):
-        if key in group and not _is_same(group[key], value):
+    groups = message.get("groups")
+    for number, group in enumerate(groups, 1) if isinstance(groups, list) else ():
+        if isinstance(group, dict) and key in group and not _is_same(group[key], value):
             raise error(
                 f"The {key} is one for the whole message, stated outside the groups; group {number} states "
                 f"{shown(group[key])}, the message {shown(value)}. Send messages apart where they differ."
@@ -90,41 +94,44 @@ def find_groups(message: Fields, noun: str, *, valued: bool) -> list[tuple[tuple
     outer = either(message, noun, ConnectionGroupError)
     groups = message.get("groups", ABSENT)
     if groups is ABSENT:
-        return [(_read_addresses(outer, noun, MESSAGE), message)]
+        return [(_read_addresses(outer, noun, 0), message)]
     if not isinstance(groups, list) or not groups:
         raise ConnectionGroupError(f"groups should be a list of at least one object; got {shown(groups)}.")
     found = []
     for number, group in enumerate(groups, 1):
-        where = f"group {number} (counted from 1)"
         if not isinstance(group, dict):
-            raise ConnectionGroupError(f"Each of the groups should be an object; {where} is {shown(group)}.")
+            raise ConnectionGroupError(
+                f"Each of the groups should be an object; {place(number)} is {shown(group)}."
+            )
         if "groups" in group:
-            raise ConnectionGroupError(f"Groups cannot be nested; {where} has groups of its own.")
-        own = either(group, noun, ConnectionGroupError, where)
+            raise ConnectionGroupError(f"Groups cannot be nested; {place(number)} has groups of its own.")
+        own = either(group, noun, ConnectionGroupError, number)
         if outer is not ABSENT:
-            _check_empty(group, noun, where, valued=valued)
-        found.append((_read_addresses(outer if own is ABSENT else own, noun, where), group))
+            _check_empty(group, noun, number, valued=valued)
+        found.append((_read_addresses(outer if own is ABSENT else own, noun, number), group))
     return found
 
 
-def _check_empty(group: Fields, noun: str, where: str, *, valued: bool) -> None:
+def _check_empty(group: Fields, noun: str, number: int, *, valued: bool) -> None:
     keys = (noun, plural(noun), *(("value", "values") if valued else ()))
     for key in keys:
         if key in group:
             raise ConnectionGroupError(
                 f"It is ambiguous which {plural(noun)} are meant: the message names some outside its groups, "
-                f"and {where} has {key!r} of its own. Name the {plural(noun)} in each group."
+                f"and {place(number)} has {key!r} of its own. Name the {plural(noun)} in each group."
             )
 
 
-def _read_addresses(named: object, noun: str, where: str) -> tuple[str, ...]:
+def _read_addresses(named: object, noun: str, number: int) -> tuple[str, ...]:
+    if isinstance(named, str) and named:
+        return (named,)
     addresses = named if isinstance(named, list) else [named]
     if not addresses:
-        raise ConnectionGroupError(f"At least one {noun} should be named; {where} has an empty list.")
+        raise ConnectionGroupError(f"At least one {noun} should be named; {place(number)} has an empty list.")
     for address in addresses:
         if not isinstance(address, str) or not address:
             got = "an empty text" if address == "" else shown(address)
             raise ConnectionGroupError(
-                f"A {noun} should be named by a text, its entity address or name; {where} has {got}."
+                f"A {noun} should be named by a text, its entity address or name; {place(number)} has {got}."
             )
     return tuple(addresses)

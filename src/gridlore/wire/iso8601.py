@@ -13,7 +13,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -76,7 +76,7 @@ def parse_instant(text: object, *, what: str = "start", error: Failure = PeriodE
     if not isinstance(text, str) or len(text) > MAX_LENGTH:
         raise _no_timestamp(text, what, error)
     try:
-        moment = _read_moment(text)
+        instant, moment = _read_moment(text)
     except (ValueError, OverflowError) as problem:
         raise _no_timestamp(text, what, error) from problem
     if moment.tzinfo is None:
@@ -84,7 +84,6 @@ def parse_instant(text: object, *, what: str = "start", error: Failure = PeriodE
             f"{what.capitalize()} time should explicitly state a timezone. Got {shown(text)}: "
             "end it with Z or an offset such as +01:00; in a URL, the plus sign is written %2B."
         )
-    instant = to_instant(moment)
     if not EARLIEST <= instant <= LATEST:
         raise error(f"The {what} should lie within the years 1900 to 2200; got {shown(text)}.")
     return instant, moment
@@ -98,8 +97,14 @@ def _no_timestamp(text: object, what: str, error: Failure) -> GridloreError:
 
 
 @lru_cache(maxsize=1024)
-def _read_moment(text: str) -> datetime:
-    """The timestamp a text stands for; naive when it states no zone, or lost the sign of its offset."""
+def _read_moment(text: str) -> tuple[int, datetime]:
+    """The instant a text stands for, and its timestamp; naive, and read as UTC, when it states no zone, or
+    lost the sign of its offset."""
+    moment = _read_clock(text)
+    return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), moment
+
+
+def _read_clock(text: str) -> datetime:
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError("no timestamp")

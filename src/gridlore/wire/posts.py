@@ -37,6 +37,9 @@ from gridlore.wire.values import Reader, check_numbers, copy_floats, read_values
 MAX_VALUES = MAX_ITEMS // 2
 """Values that one message may store, unless a setting says otherwise."""
 
+AT_THE_END = Timing(belief_horizon=0)
+"""Each value known when its event ends: what meter data that state neither horizon nor prior mean."""
+
 MEASURED_HORIZON = "Meter data must have a zero or negative horizon to indicate observations after the fact."
 
 
@@ -87,7 +90,7 @@ def make_command(
         check_measured_prior(prior, period)
     timing = _time(horizon, prior, period)
     if timing is None and measured:
-        timing = Timing(belief_horizon=0)
+        timing = AT_THE_END
     posted = tuple(
         PostedGroup(addresses, array) for (addresses, _), array in zip(groups, arrays, strict=True)
     )

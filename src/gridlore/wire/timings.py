@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from gridlore.domain.errors import HorizonError, PeriodError
 from gridlore.domain.timing import format_instant, format_span, to_instant
@@ -68,11 +69,18 @@ def read_period_to_end(message: Fields) -> Period:
 
 
 def _extend(start: int, first: datetime, start_text: str, duration_text: object) -> Period:
+    if not isinstance(duration_text, str):
+        parse_duration(duration_text, PeriodError)  # explains what is wrong
+    return _extend_by(start, first, start_text, str(duration_text))
+
+
+@lru_cache(maxsize=1024)
+def _extend_by(start: int, first: datetime, start_text: str, duration_text: str) -> Period:
     duration = parse_duration(duration_text, PeriodError)
     if not duration.is_positive:
         raise PeriodError(f"The duration should be longer than zero; got {shown(duration_text)}.")
     last = duration.add_to(first)
-    return Period(start, to_instant(last), last, start_text, str(duration_text))
+    return Period(start, to_instant(last), last, start_text, duration_text)
 
 
 def read_horizon(message: Fields) -> Horizon | None:

@@ -15,11 +15,11 @@ import numpy as np
 from gridlore.domain.errors import ValuesError
 from gridlore.domain.timing import FloatArray
 from gridlore.wire.bodies import Fields
-from gridlore.wire.fields import either
+from gridlore.wire.fields import either, place
 from gridlore.wire.quoting import ABSENT, shown
 
-Reader = Callable[[object, str], FloatArray]
-"""Makes an array, shape (n,), of what a group holds as its values; the text says which group."""
+Reader = Callable[[object, int], FloatArray]
+"""Makes an array, shape (n,), of what a group holds as its values; the number says which group."""
 
 MAX_LENGTH = 400
 """Characters in a number written as a string."""
@@ -43,18 +43,17 @@ def read_values(message: Fields, groups: Sequence[Fields], read: Reader) -> list
         They are missing, no finite numbers, or stated twice.
     """
     if len(groups) == 1 and groups[0] is message:
-        return [read(either(message, "value", ValuesError), "group 1")]
+        return [read(either(message, "value", ValuesError), 1)]
     outer = either(message, "value", ValuesError)
     shared: FloatArray | None = None
     arrays = []
     for number, group in enumerate(groups, 1):
-        where = f"group {number}"
-        own = either(group, "value", ValuesError, f"{where} (counted from 1)")
+        own = either(group, "value", ValuesError, number)
         if own is not ABSENT or outer is ABSENT:
-            arrays.append(read(own, where))
+            arrays.append(read(own, number))
             continue
         if shared is None:
-            shared = read(outer, where)
+            shared = read(outer, number)
         arrays.append(shared)
     if outer is not ABSENT and shared is None:
         raise ValuesError(
@@ -64,23 +63,23 @@ def read_values(message: Fields, groups: Sequence[Fields], read: Reader) -> list
     return arrays
 
 
-def copy_floats(values: object, where: str) -> FloatArray:
+def copy_floats(values: object, group: int) -> FloatArray:
     """An array of what the direct way of decoding left: a float, or a list of floats."""
     numbers = values if isinstance(values, list) else [values]
     if not numbers or values is ABSENT:
-        raise _no_values(values, where)
+        raise _no_values(values, group)
     return np.fromiter(numbers, np.float64, len(numbers))
 
 
-def check_numbers(values: object, where: str) -> FloatArray:
+def check_numbers(values: object, group: int) -> FloatArray:
     """An array of any JSON value that is a number or text of one, or a list of these.
 
-    >>> check_numbers(["1", 2, 3.5], "group 1")
+    >>> check_numbers(["1", 2, 3.5], 1)
     array([1. , 2. , 3.5])
     """
     numbers = values if isinstance(values, list) else [values]
     if not numbers or values is ABSENT:
-        raise _no_values(values, where)
+        raise _no_values(values, group)
     if all(map(_is_number, numbers)):
         try:
             array = np.fromiter(map(float, numbers), np.float64, len(numbers))
@@ -91,14 +90,12 @@ def check_numbers(values: object, where: str) -> FloatArray:
     position, number = next((i, number) for i, number in enumerate(numbers, 1) if not _is_finite(number))
     raise ValuesError(
         "Values should be finite numbers, one for each interval (where nothing is known, post what lies "
-        f"before and after apart); value {position} of {where} (both counted from 1) is {shown(number)}."
+        f"before and after apart); value {position} of group {group} (both counted from 1) is {shown(number)}."
     )
 
 
-def _no_values(values: object, where: str) -> ValuesError:
-    return ValuesError(
-        f"Each group should have at least one value; {where} (counted from 1) has {shown(values)}."
-    )
+def _no_values(values: object, group: int) -> ValuesError:
+    return ValuesError(f"Each group should have at least one value; {place(group)} has {shown(values)}.")
 
 
 def _is_number(number: object) -> bool:
