@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -36,6 +36,7 @@ from gridlore.domain.errors import (
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import ROLES, Account, Sensor, SensorKind, Source, User
 from gridlore.domain.units import WEATHER_UNITS
+from gridlore.services.recall import Recall
 from gridlore.services.sharing import share_out
 from gridlore.store.interface import DirectoryRecords, Store
 
@@ -43,9 +44,6 @@ log = structlog.get_logger(__name__)
 
 MAX_SHOWN = 60
 """Characters of a client's text that an error repeats."""
-
-REMEMBERED, TOGETHER, LONGEST = 8192, 16, 128
-"""How many texts are remembered that stood for sensors; of how many asked for at once; how long ones."""
 
 NOT_FOUND = "One or more connections in your request were not found in your account."
 
@@ -75,8 +73,7 @@ class Directory:
         self._owned: defaultdict[int, list[Sensor]] = defaultdict(list)
         self._connections_by_name: dict[int | None, dict[str, list[Sensor]]] = {}
         self._limited: dict[frozenset[int], Directory] = {}
-        self._found: dict[Hashable, list[Sensor]] = {}
-        self._remembered = 0
+        self._recall: Recall[Sequence[Sensor]] = Recall()
         for sensor in self.sensors.values():
             owner = self.owner(sensor)
             if owner:
@@ -165,10 +162,8 @@ class Directory:
         kind: SensorKind | None,
         texts: Sequence[str],
         purpose: Purpose | None = Purpose.READ,
-    ) -> list[Sensor]:
+    ) -> Sequence[Sensor]:
         """The sensors that addresses or plain names stand for, in the same order.
-
-        Who asks asks again: what was found for a few texts is remembered, as long as the directory stands.
 
         Raises
         ------
@@ -178,22 +173,15 @@ class Directory:
             There is none, or not for this user or purpose, or a name is not unique.
         """
         question = (user.id, kind, purpose, *texts)
-        if found := self._found.get(question):
-            return found
+        if known := self._recall.get(question):
+            return known
         candidates = [self._recognise(user, kind, text) for text in texts]
-        sensors = [
+        sensors = tuple(
             self._choose(user, kind, text, found, purpose)
             for text, found in zip(texts, candidates, strict=True)
-        ]
-        if len(texts) <= TOGETHER and all(len(text) <= LONGEST for text in texts):
-            self._remember(question, sensors)
+        )
+        self._recall.keep(question, texts, sensors)
         return sensors
-
-    def _remember(self, question: Hashable, sensors: list[Sensor]) -> None:
-        self._remembered += len(sensors)
-        if self._remembered > REMEMBERED:
-            self._found, self._remembered = {}, len(sensors)
-        self._found[question] = sensors
 
     def _recognise(self, user: User, kind: SensorKind | None, text: str) -> list[Sensor]:
         """Sensors that a text may stand for, whoever may see them; names only what the user may."""

@@ -26,7 +26,7 @@ from gridlore.store import migration, schema
 from gridlore.store.audit import read_entries, write_entry
 from gridlore.store.interface import BlockPage, DirectoryRecords
 
-HEAD_COLUMNS = tuple(column.name for column in schema.sensor_head.columns)
+HEAD_COLUMNS = tuple(str(column.name) for column in schema.sensor_head.columns)
 BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
 
 HeadRow = tuple[
