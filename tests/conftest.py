@@ -239,3 +239,11 @@ def world_client(databases: Databases) -> Iterator[Callable[..., WorldClient]]:
     yield open_client
     for client in opened:
         client.__exit__(None, None, None)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return once something has come about."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about within 10 s"
+        time.sleep(0.01)

@@ -78,6 +78,46 @@ def test_no_command_is_documented_that_does_not_exist() -> None:
     assert set(documented) == set(commands(main))
 
 
+def command_lines(document: Path) -> list[str]:
+    """What a document says to type after ``gridlore``, within code."""
+    text = document.read_text("utf-8").replace("\\\n", " ")
+    code = re.findall(r"^    (.*)$", text, re.MULTILINE) + re.findall(r"`([^`]+)`", text)
+    found = [re.search(r"(?:^|[\s/(])gridlore ((?:--)?[a-z][^|)&;<>#]*)", line) for line in code]
+    return [match[1].strip() for match in found if match]
+
+
+def misunderstood(line: str) -> Iterator[str]:
+    """Words of a command line that are no commands or options of ours."""
+    command: click.Command = main
+    words = iter(line.split())
+    for word in words:
+        if word.startswith("--"):
+            options = {option: known for known in command.params for option in known.opts}
+            name, _, value = word.partition("=")
+            if name not in {*options, "--help"}:
+                yield word
+            elif not value and not getattr(options.get(name), "is_flag", True):
+                next(words, None)
+        elif isinstance(command, click.Group) and word not in command.commands:
+            yield word
+            return
+        elif isinstance(command, click.Group):
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_command_lines_in_the_documents_are_understood(document: Path) -> None:
+    wrong = {line: words for line in command_lines(document) if (words := list(misunderstood(line)))}
+    assert wrong == {}
+
+
+def test_command_lines_that_are_not_understood_are_found() -> None:
+    assert list(misunderstood("user lst")) == ["lst"]
+    assert list(misunderstood("--database-url sqlite:///try.db demo --no-guide")) == []
+    assert list(misunderstood('key create ann@example.com "my key" --readonly --sensor x')) == ["--readonly"]
+    assert sum(len(command_lines(document)) for document in DOCUMENTS) > 40
+
+
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
 def test_the_readme_names_every_endpoint(path: str) -> None:
     assert path in README

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from gridlore.services import audit
 from gridlore.services.audit import ELSEWHERE, MAX_KEYS, PERIOD, AuditTrail
 from gridlore.store.interface import Store
 from gridlore.store.relational import RelationalStore
+from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
 
 NOW = 1_700_000_000_000_000
@@ -42,13 +42,6 @@ def trail(store: Store, clock: Clock) -> Iterator[AuditTrail]:
     opened = AuditTrail(store, delay=0.005, monotonic=clock)
     yield opened
     opened.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
 
 
 def test_what_is_noted_is_written_soon_without_a_change_of_the_directory(

@@ -16,7 +16,7 @@ from gridlore.domain.sensors import Account, Sensor, SensorKind
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.services.diagnosis import examine_store
 from gridlore.services.directory import Directory
-from gridlore.store.interface import Store
+from gridlore.store.interface import Store, Window
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
@@ -141,6 +141,15 @@ def test_postgres_tells_the_settings_that_let_it_forget(postgres_databases: Data
     store = connect_store(databases.settings(databases.create(databases.template(None))))
     assert store.unsafe_settings() == {"fsync": "off"}
     store.close()
+
+
+def test_values_that_are_deleted_while_it_looks_do_not_stop_it(fresh: Store) -> None:
+    """The head was read before they went, and the blocks after."""
+    (blocks,) = fresh.read_blocks([Window(1, NOW - 2 * DAY, NOW, QUARTER)])
+    with fresh.begin_write() as transaction:
+        transaction.lock_sensors([1])
+        transaction.delete_blocks(blocks)
+    assert told(examine(fresh)) == [("gaps", "connection CS 1 (1)")]
 
 
 def test_many_small_blocks_are_told_with_the_command_that_folds_them(store: Store) -> None:

@@ -15,8 +15,7 @@ from gridlore.services.grants import revoke_grant
 from gridlore.services.world import WorldSummary, apply_world, parse_world
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
-from tests.conftest import MADE, Databases, WorldClient
-from tests.web.test_auth import wait_for
+from tests.conftest import MADE, Databases, WorldClient, wait_for
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "grants.toml"
 DATA = "/api/gridlore/v1/data"

@@ -19,7 +19,7 @@ from gridlore.services.upload.choices import choose
 from gridlore.services.upload.document import Document, pack, read_document, unpack
 from gridlore.services.upload.reading import read_rows
 from gridlore.services.upload.table import ChoiceError, FileError
-from tests.services.test_upload import METER, NOW, events, make_workbook, read, rows
+from tests.services.uploading import METER, NOW, events, make_workbook, read, rows
 
 
 @pytest.mark.parametrize("sheets", [False, True])

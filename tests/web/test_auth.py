@@ -15,7 +15,7 @@ from gridlore.config import load_settings
 from gridlore.services import accounts as accounts_module
 from gridlore.services.accounts import Accounts
 from gridlore.web.platform import THREADS
-from tests.conftest import WorldClient
+from tests.conftest import WorldClient, wait_for
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
 CONNECTIONS = "/api/v1_1/getConnection"
@@ -29,13 +29,6 @@ def client(world_client: Callable[..., WorldClient]) -> WorldClient:
 def status(client: WorldClient, authorization: str | None) -> int:
     headers = {} if authorization is None else {"Authorization": authorization}
     return client.request(None, "GET", CONNECTIONS, headers=headers).status_code
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about within 5 s"
-        time.sleep(0.02)
 
 
 def test_a_token_is_taken_bare_and_as_bearer(client: WorldClient) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from gridlore.services.query import Query
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
@@ -196,3 +198,22 @@ def test_pages_and_their_files_are_served_from_here_alone(client: WorldClient) -
     for path in ("/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css", "/static/gridlore.css"):
         assert client.request(None, "GET", path).status_code == 200
     assert client.request(None, "GET", "/docs/assets/../../../etc/passwd").status_code == 404
+
+
+def test_a_mistake_of_ours_is_told_without_details_and_logged_with_them(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("deep inside")
+
+    monkeypatch.setattr(Query, "read", fail)
+    query = {"connection": "Pole 1", "start": MESSAGE["start"], "duration": "PT1H", "unit": "MW"}
+    with capture_logs() as lines:
+        answer = client.get("ann", "getMeterData", **query)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["result"]) == (500, "INTERNAL_ERROR", "Rejected")
+    assert body["type"] == "GetMeterDataResponse"
+    assert "deep inside" not in answer.text and "ZeroDivision" not in answer.text
+    (line,) = (line for line in lines if line["event"] == "request failed")
+    assert isinstance(line["exc_info"], ZeroDivisionError)
+    assert line["request_id"] == answer.headers["X-Request-ID"]

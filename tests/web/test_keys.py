@@ -16,8 +16,7 @@ from gridlore.domain.errors import UserError
 from gridlore.services import keys
 from gridlore.services.keys import MAX_KEYS, KeyRing
 from gridlore.store.interface import DirectoryTransaction
-from tests.conftest import Databases, WorldClient
-from tests.web.test_auth import wait_for
+from tests.conftest import Databases, WorldClient, wait_for
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "world.toml"
 MARKET = "ea1.2021-01.localhost:day_ahead"

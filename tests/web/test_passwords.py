@@ -13,8 +13,7 @@ from gridlore.bootstrap import connect_store, open_accounts
 from gridlore.domain.sensors import User
 from gridlore.services import accounts
 from tests.cli.conftest import WORLD
-from tests.conftest import WorldClient
-from tests.services.test_audit import wait_for
+from tests.conftest import WorldClient, wait_for
 
 PASSWORD = "ann's password"
 

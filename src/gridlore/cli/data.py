@@ -12,11 +12,10 @@ import click
 from rich.progress import Progress
 from rich.table import Table
 
-from gridlore.bootstrap import Selection, count_beliefs, delete_beliefs
+from gridlore.bootstrap import Selection, count_beliefs, delete_beliefs, naming_authority
 from gridlore.cli.invocation import Invocation, done
 from gridlore.cli.moments import InstantType, SpanType, ago, now
 from gridlore.cli.terminal import console, print_table
-from gridlore.domain.addresses import NamingAuthority
 from gridlore.domain.erasure import Period, Tally
 from gridlore.domain.errors import UserError
 from gridlore.domain.sensors import ADMIN, Sensor, SensorKind, Source, User
@@ -125,8 +124,7 @@ def retain(
 def _open(invocation: Invocation) -> Iterator[tuple[Store, Directory]]:
     settings = invocation.settings()
     with invocation.open_store() as store:
-        authority = NamingAuthority(settings.host_address, settings.host_month)
-        yield store, Directory(store.read_directory(), authority)
+        yield store, Directory(store.read_directory(), naming_authority(settings))
 
 
 def _find_sensors(directory: Directory, texts: Sequence[str]) -> list[Sensor]:

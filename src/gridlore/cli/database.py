@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 from rich.progress import Progress
 
-from gridlore.bootstrap import compact_sensor, connect_store, open_store
+from gridlore.bootstrap import compact_sensor
 from gridlore.cli.invocation import Invocation
 from gridlore.cli.terminal import console
 from gridlore.config.table import mask_password
@@ -32,14 +32,10 @@ def upgrade(invocation: Invocation) -> None:
     Example:
       GRIDLORE_DATABASE_URL=postgresql://grid:…@db.example.com/grid gridlore db upgrade
     """
-    settings = invocation.settings()
-    store = connect_store(settings)
-    try:
+    with invocation.connect_store() as store:
         store.upgrade_schema()
         store.check_schema()
-    finally:
-        store.close()
-    click.echo(f"The schema of {mask_password(settings.database_url)} is the newest.")
+    _tell_newest(invocation)
 
 
 @db.command(short_help="Say whether the schema is the newest.")
@@ -51,13 +47,13 @@ def check(invocation: Invocation) -> None:
     Example:
       gridlore db check && gridlore serve
     """
-    settings = invocation.settings()
-    store = connect_store(settings)
-    try:
+    with invocation.connect_store() as store:
         store.check_schema()
-    finally:
-        store.close()
-    click.echo(f"The schema of {mask_password(settings.database_url)} is the newest.")
+    _tell_newest(invocation)
+
+
+def _tell_newest(invocation: Invocation) -> None:
+    click.echo(f"The schema of {mask_password(invocation.settings().database_url)} is the newest.")
 
 
 @db.command(short_help="Fold small blocks into long ones.")
@@ -72,16 +68,12 @@ def compact(invocation: Invocation) -> None:
     Example:
       gridlore db compact
     """
-    store = open_store(invocation.settings())
-    try:
+    before = after = 0
+    with invocation.open_store() as store, Progress(console=console(stderr=True)) as progress:
         sensors = store.read_directory().sensors
-        before = after = 0
-        with Progress(console=console(stderr=True)) as progress:
-            task = progress.add_task("Compacting sensors", total=len(sensors))
-            for sensor in sensors:
-                for step in compact_sensor(store, sensor):
-                    before, after = before + step.before, after + step.after
-                progress.advance(task)
-    finally:
-        store.close()
+        task = progress.add_task("Compacting sensors", total=len(sensors))
+        for sensor in sensors:
+            for step in compact_sensor(store, sensor):
+                before, after = before + step.before, after + step.after
+            progress.advance(task)
     click.echo(f"{before} blocks were looked at; {after} are left.")

@@ -13,14 +13,13 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from gridlore.bootstrap import connect_store
+from gridlore.bootstrap import connect_store, naming_authority
 from gridlore.cli.invocation import FAILURE, Invocation
 from gridlore.cli.moments import now
 from gridlore.cli.terminal import print_table
 from gridlore.config import Settings, database_file, given_values
 from gridlore.config.hygiene import examine_settings
 from gridlore.config.table import mask_password
-from gridlore.domain.addresses import NamingAuthority
 from gridlore.domain.errors import SchemaError, StoreUnavailableError
 from gridlore.domain.findings import Finding
 from gridlore.services.diagnosis import examine_store
@@ -82,8 +81,8 @@ def _examine_database(settings: Settings, days: int) -> Iterator[Finding]:
     store = connect_store(settings)
     try:
         store.check_schema()
-        authority = NamingAuthority(settings.host_address, settings.host_month)
-        yield from examine_store(store, Directory(store.read_directory(), authority), now(), days)
+        directory = Directory(store.read_directory(), naming_authority(settings))
+        yield from examine_store(store, directory, now(), days)
     except SchemaError as error:
         mend = "gridlore db upgrade (after a backup)"
         yield Finding("schema", mask_password(settings.database_url), error.message, mend)

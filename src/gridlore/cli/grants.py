@@ -5,19 +5,17 @@ Layer: cli.
 
 from __future__ import annotations
 
-import time
-
 import click
 from rich.table import Table
 
 from gridlore.bootstrap import open_accounts
 from gridlore.cli.invocation import Invocation, operator
+from gridlore.cli.moments import now
 from gridlore.cli.terminal import print_table
-from gridlore.cli.world import tell_summary
+from gridlore.cli.world import bring_about, tell_summary
 from gridlore.domain.access import ACCESS_WORDS
 from gridlore.domain.errors import UserError, WorldError
 from gridlore.services.grants import revoke_grant, tell_grants
-from gridlore.services.world import apply_world
 from gridlore.services.world.document import TABLES, Place, Problems, RawEntry
 from gridlore.services.world.reading import read_entries
 from gridlore.wire.iso8601 import parse_resolution
@@ -64,14 +62,7 @@ def give_grant(
     try:
         world = read_entries(raw, Problems("command line"), {}, parse_resolution)
         with invocation.open_store() as store:
-            summary = apply_world(
-                store,
-                world,
-                hash_password=accounts.hash_password,
-                verify_password=accounts.verify_password,
-                now=time.time_ns() // 1000,
-                actor=operator(),
-            )
+            summary = bring_about(store, world, accounts)
     except WorldError as error:
         raise UserError("\n".join(text for _, text in error.problems)) from error
     tell_summary(summary)
@@ -112,5 +103,5 @@ def end_grant(invocation: Invocation, grant_id: int) -> None:
       gridlore grant revoke 2
     """
     with invocation.open_store() as store, store.change_directory() as transaction:
-        told = revoke_grant(transaction, grant_id, time.time_ns() // 1000, actor=operator())
+        told = revoke_grant(transaction, grant_id, now(), actor=operator())
     click.echo(f"The grant {told.id} is revoked: {told.access}, {told.connections} of {told.giver}.")

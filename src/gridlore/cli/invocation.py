@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import getpass
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
 
-from gridlore.bootstrap import open_store
+from gridlore.bootstrap import connect_store, open_store
+from gridlore.cli.moments import now
 from gridlore.config import SETTINGS, Settings, load_settings
 from gridlore.domain.audit import AuditEntry, Facts
 from gridlore.domain.errors import GridloreError, SettingError, UserError, WorldError
@@ -55,11 +55,14 @@ class Invocation:
     @contextmanager
     def open_store(self) -> Iterator[Store]:
         """The store with the newest schema, closed afterwards."""
-        store = open_store(self.settings())
-        try:
+        with closing(open_store(self.settings())) as store:
             yield store
-        finally:
-            store.close()
+
+    @contextmanager
+    def connect_store(self) -> Iterator[Store]:
+        """The store, whatever the state of its schema, closed afterwards."""
+        with closing(connect_store(self.settings())) as store:
+            yield store
 
 
 def setting_options(names: Collection[str], *, shown: Collection[str]) -> Callable[[Decorated], Decorated]:
@@ -127,8 +130,7 @@ def done(
     after: Facts | None = None,
 ) -> AuditEntry:
     """What the record shall say of something done by this command now."""
-    now = time.time_ns() // 1000
-    return AuditEntry(now, None, action, subject, subject_id, title, before, after, actor=operator())
+    return AuditEntry(now(), None, action, subject, subject_id, title, before, after, actor=operator())
 
 
 def find_user(records: DirectoryRecords, email: str) -> User:

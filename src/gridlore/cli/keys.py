@@ -5,13 +5,12 @@ Layer: cli.
 
 from __future__ import annotations
 
-import time
-
 import click
 from rich.table import Table
 
 from gridlore.bootstrap import naming_authority
 from gridlore.cli.invocation import Invocation, find_user, operator
+from gridlore.cli.moments import now
 from gridlore.cli.terminal import print_table
 from gridlore.domain.errors import PeriodError
 from gridlore.domain.keys import ApiKey
@@ -65,20 +64,20 @@ def create_key(
       KEY=$(gridlore key create ann@example.com dashboard --read-only)
       curl -H "Authorization: Bearer $KEY" http://127.0.0.1:5000/api/gridlore/v1/sensors
     """
-    now = time.time_ns() // 1000
-    request = KeyRequest(name, read_only, sensors, None if expires is None else _end(expires, now))
+    made_at = now()
+    request = KeyRequest(name, read_only, sensors, None if expires is None else _end(expires, made_at))
     with invocation.open_store() as store:
         records = store.read_directory()
         user = find_user(records, email)
         directory = Directory(records, naming_authority(invocation.settings()))
-        _, text = KeyRing(store).create(directory, user, request, now, actor=operator())
+        _, text = KeyRing(store).create(directory, user, request, made_at, actor=operator())
     click.echo(text)
 
 
-def _end(expires: str, now: int) -> int:
-    """When a key made now ends. [µs since epoch]"""
+def _end(expires: str, made_at: int) -> int:
+    """When a key ends. [µs since epoch]"""
     duration = parse_duration(expires, PeriodError, what="time until the key ends")
-    return to_instant(duration.add_to(to_datetime(now), what="end of the key"))
+    return to_instant(duration.add_to(to_datetime(made_at), what="end of the key"))
 
 
 @key.command("list", short_help="List keys.")
@@ -92,7 +91,6 @@ def list_keys(invocation: Invocation, email: str | None) -> None:
       gridlore key list
       gridlore key list ann@example.com
     """
-    now = time.time_ns() // 1000
     with invocation.open_store() as store:
         records = store.read_directory()
     emails = {user.id: user.email for user in records.users}
@@ -109,7 +107,7 @@ def list_keys(invocation: Invocation, email: str | None) -> None:
                 "read" if known.read_only else "read and post",
                 _told_sensors(known, sensors),
                 format_instant(known.created_at),
-                _told_end(known, now),
+                _told_end(known),
             )
     print_table(table)
 
@@ -120,10 +118,10 @@ def _told_sensors(known: ApiKey, sensors: dict[int, Sensor]) -> str:
     return ", ".join(sensors[sensor_id].name for sensor_id in sorted(known.sensor_ids & sensors.keys()))
 
 
-def _told_end(known: ApiKey, now: int) -> str:
+def _told_end(known: ApiKey) -> str:
     if known.expires_at is None:
         return "never"
-    return format_instant(known.expires_at) + (" (over)" if known.is_expired(now) else "")
+    return format_instant(known.expires_at) + (" (over)" if known.is_expired(now()) else "")
 
 
 @key.command("revoke", short_help="End a key.")
@@ -137,5 +135,5 @@ def revoke_key(invocation: Invocation, key_id: int) -> None:
       gridlore key revoke 3
     """
     with invocation.open_store() as store:
-        revoked = KeyRing(store).revoke(key_id, time.time_ns() // 1000, actor=operator())
+        revoked = KeyRing(store).revoke(key_id, now(), actor=operator())
     click.echo(f"The key {revoked.id} ({revoked.name}) is revoked.")

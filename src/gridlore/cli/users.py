@@ -5,7 +5,6 @@ Layer: cli.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -16,10 +15,12 @@ from rich.table import Table
 
 from gridlore.bootstrap import open_accounts
 from gridlore.cli.invocation import Invocation, done, find_user, operator
+from gridlore.cli.moments import now
 from gridlore.cli.terminal import print_table
 from gridlore.domain.audit import ISSUE_TOKEN
 from gridlore.domain.errors import UserError
 from gridlore.domain.sensors import User
+from gridlore.services.accounts import new_token_key
 from gridlore.services.keys import revoke_keys
 from gridlore.services.world import MAX_PASSWORD
 
@@ -53,7 +54,7 @@ def token(invocation: Invocation, email: str) -> None:
 def user() -> None:
     """List users, and decide how and whether they come in.
 
-    All of it works while servers run: they follow within DIRECTORY_MAX_AGE seconds (one by default). Users
+    All of it works while servers run: they follow within DIRECTORY_MAX_AGE seconds (0.1 by default). Users
     are made by `gridlore apply`.
     """
 
@@ -178,17 +179,12 @@ def log_out_everywhere(invocation: Invocation, email: str, keys: bool) -> None:
         changed = replace(find_user(transaction.records(), email), token_key=new_token_key())
         transaction.save_user(changed)
         transaction.record(done("end all tokens", "user", changed.id, f"user {changed.email}"))
-        revoked = revoke_keys(transaction, changed, time.time_ns() // 1000, operator()) if keys else 0
+        revoked = revoke_keys(transaction, changed, now(), operator()) if keys else 0
     told = f" API keys revoked: {revoked}." if keys else ""
     click.echo(f"All tokens and sessions of {changed.email} have ended.{told}")
 
 
 user.add_command(log_out_everywhere, "logout")  # its first name
-
-
-def new_token_key() -> str:
-    """A key that no token given out before was made with."""
-    return secrets.token_hex(16)
 
 
 def _change(invocation: Invocation, email: str, action: str, change: Callable[[User], User]) -> User:

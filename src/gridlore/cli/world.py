@@ -6,16 +6,17 @@ Layer: cli.
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import click
 
 from gridlore.bootstrap import open_accounts
 from gridlore.cli.invocation import Invocation, done, operator
+from gridlore.cli.moments import now
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.errors import WorldError
 from gridlore.services.accounts import Accounts
-from gridlore.services.world import WorldSummary, apply_world, parse_world
+from gridlore.services.world import World, WorldSummary, apply_world, parse_world
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
 
@@ -92,12 +93,19 @@ def apply_world_file(store: Store, file: Path, accounts: Accounts) -> WorldSumma
 def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) -> WorldSummary:
     """The same for the text of a world file; ``file`` is its name in error messages."""
     world = parse_world(text, file=file, environ=os.environ, parse_resolution=parse_resolution)
+    return bring_about(store, world, accounts, done("apply", "world", None, f"world file {file}"))
+
+
+def bring_about(
+    store: Store, world: World, accounts: Accounts, entry: AuditEntry | None = None
+) -> WorldSummary:
+    """Bring a world about now, in the operator's name; ``entry`` says in the record where it came from."""
     return apply_world(
         store,
         world,
         hash_password=accounts.hash_password,
         verify_password=accounts.verify_password,
-        now=time.time_ns() // 1000,
+        now=now(),
         actor=operator(),
-        entry=done("apply", "world", None, f"world file {file}"),
+        entry=entry,
     )

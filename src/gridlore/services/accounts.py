@@ -7,6 +7,7 @@ when their time is over, when the user is deactivated or when the user's ``token
 from __future__ import annotations
 
 import hmac
+import secrets
 from functools import cached_property, lru_cache
 
 from argon2 import PasswordHasher
@@ -134,6 +135,11 @@ class Accounts:
         ):
             raise AuthenticationError
         return user
+
+
+def new_token_key() -> str:
+    """A key that no token or session given out before was signed with."""
+    return secrets.token_hex(16)
 
 
 def _read(serializer: URLSafeSerializer, text: str) -> Claims:

@@ -14,11 +14,10 @@ from gridlore.domain.audit import AuditEntry, AuditFilter, Facts
 from gridlore.domain.errors import GridloreError, SensorInUseError, UserError
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
-from gridlore.services.accounts import Accounts
+from gridlore.services.accounts import Accounts, new_token_key
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.editing import Edit, EditError, EditPlan, Subject, describe, plan_edit
 from gridlore.services.world import MAX_PASSWORD
-from gridlore.services.world.planning import Plan
 from gridlore.services.world.reading import ResolutionParser
 from gridlore.store.interface import DirectoryRecords, DirectoryTransaction, Store
 
@@ -195,7 +194,7 @@ class Administration:
             current = _find_user(transaction, user.id)
             if current.token_key != user.token_key or not current.active:
                 raise UserError("The password has been set in another way in the meantime.")
-            changed = replace(current, password_hash=password_hash, token_key=Plan.new_token_key())
+            changed = replace(current, password_hash=password_hash, token_key=new_token_key())
             transaction.save_user(changed)
             entry = transaction.record(
                 AuditEntry(now, actor.id, action, Subject.USER, user.id, f"user {user.email}", None, None)

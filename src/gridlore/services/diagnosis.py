@@ -57,7 +57,7 @@ def examine_store(store: Store, directory: Directory, now: int, days: int) -> It
         yield from _examine_gaps(store, directory, sensor, head, days)
         page = BlockPage(sensor.id, sensor.resolution, BlockKey(LATEST, 0), RECENT_BLOCKS)
         blocks = store.read_page(page)
-        newest = max(newest, *(block.recorded_at for block in blocks))
+        newest = max([newest, *(block.recorded_at for block in blocks)])
         if sum(len(fold.parts) - 1 for fold in compact_blocks(blocks)) >= MANY_SMALL:
             compactible.append(sensor)
     if newest > now + CLOCK_TOLERANCE:

@@ -1,26 +1,11 @@
 """What goes wrong is a page for people with a browser, and JSON for everybody else."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Person
 
-WORLD = Path(__file__).with_name("grid.toml")
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
-
-
-@pytest.fixture
-def client(world_client: Callable[..., WorldClient]) -> WorldClient:
-    return world_client(WORLD)
 
 
 def test_an_unknown_page_is_told_in_a_page_with_the_way_out(client: WorldClient) -> None:

@@ -10,22 +10,11 @@ import pytest
 
 from gridlore.domain.timing import HOUR, MINUTE, format_instant
 from gridlore.web.ui.sparkline import HEIGHT, WIDTH, draw_sparkline
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Page, Person
 
 WORLD = Path(__file__).with_name("grid.toml")
 QUARTER = 15 * MINUTE
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
-
-
-@pytest.fixture
-def client(world_client: Callable[..., WorldClient]) -> WorldClient:
-    return world_client(WORLD)
 
 
 @pytest.fixture

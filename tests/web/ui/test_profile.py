@@ -8,17 +8,11 @@ import pytest
 
 from gridlore.bootstrap import connect_store
 from gridlore.domain.audit import AuditFilter
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Person
 
 WORLD = Path(__file__).with_name("grid.toml")
 NEW = "a password of ann's own"
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
 
 
 @pytest.fixture

@@ -11,15 +11,9 @@ import httpx
 import pytest
 
 from gridlore.bootstrap import connect_store
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 
 WORLD = Path(__file__).with_name("two_houses.toml")
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
 
 
 @pytest.fixture

@@ -10,18 +10,12 @@ import httpx
 import pytest
 
 from gridlore.domain.timing import format_instant, format_span
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 
 WORLD = Path(__file__).with_name("two_houses.toml")
 ROOF, OTHERS, MARKET = 1, 2, 3
 START = "2024-03-30T00:00:00Z"
 HOURS = 72
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Person
 
 WORLD = Path(__file__).parents[2] / "acceptance" / "grants.toml"
@@ -18,12 +18,6 @@ VALUE = {
     "unit": "MW",
     "value": 12.5,
 }
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
 
 
 @pytest.fixture

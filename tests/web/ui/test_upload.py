@@ -12,17 +12,11 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Page, Person
 
 WORLD = Path(__file__).with_name("two_houses.toml")
 ROOF, CAR, MARKET = "/sensors/1/upload", "/sensors/2/upload", "/sensors/3/upload"
-
-
-@pytest.fixture
-def databases(sqlite_databases: Databases) -> Databases:
-    """Pages are the same whatever the store."""
-    return sqlite_databases
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ the whole application as clients would, ``guide`` tells what to do with it.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import click
@@ -18,6 +17,7 @@ from gridlore.cli.demo.guide import make_guide
 from gridlore.cli.demo.scenario import PASSWORDS, WORLD, Message, Stream, make_streams
 from gridlore.cli.demo.sending import DemoError, send_streams
 from gridlore.cli.invocation import ALL_SETTINGS, Invocation, setting_options
+from gridlore.cli.moments import now
 from gridlore.cli.request import open_client
 from gridlore.cli.serving import show_address
 from gridlore.cli.terminal import console
@@ -49,7 +49,7 @@ def demo(invocation: Invocation, /, if_empty: bool, days: int, no_guide: bool, *
     """
     invocation = invocation.and_options(options)
     settings = invocation.settings()
-    now = time.time_ns() // 1000
+    made_at = now()
     with invocation.open_store() as store:
         records = store.read_directory()
         is_new = not (records.accounts or records.users or records.sensors)
@@ -62,11 +62,11 @@ def demo(invocation: Invocation, /, if_empty: bool, days: int, no_guide: bool, *
         if is_new:
             apply_world_text(store, WORLD, open_accounts(settings), file="the demo world")
     if is_new:
-        _send(settings, make_streams(now, days))
+        _send(settings, make_streams(made_at, days))
     if not is_new and not _is_demo(records):
         click.echo("The database has another world than the demo's; it was left as it is.")
     elif not no_guide:
-        click.echo("\n" + make_guide(show_address(settings.host, settings.port), now))
+        click.echo("\n" + make_guide(show_address(settings.host, settings.port), made_at))
 
 
 def _is_demo(records: DirectoryRecords) -> bool:

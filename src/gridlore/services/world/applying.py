@@ -12,6 +12,7 @@ from gridlore.domain.access import Grant
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
+from gridlore.services.accounts import new_token_key
 from gridlore.services.grants import record_grant, tell_grants
 from gridlore.services.world.planning import Change, Plan, Record, make_plan
 from gridlore.services.world.reading import World
@@ -105,9 +106,7 @@ def with_passwords(plan: Plan, hashes: PasswordHashes) -> Plan:
         new_hash = old_hash if password is None else hashes.renew(change.new.email, old_hash, password)
         if new_hash == old_hash:
             return change
-        return replace(
-            change, new=replace(change.new, password_hash=new_hash, token_key=plan.new_token_key())
-        )
+        return replace(change, new=replace(change.new, password_hash=new_hash, token_key=new_token_key()))
 
     passwords = (entry.password for entry in plan.world.users)
     return replace(plan, users=tuple(map(renewed, plan.users, passwords)))

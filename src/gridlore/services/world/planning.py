@@ -5,7 +5,6 @@ Layer: services. Pure: a directory's records in, a plan out.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -13,6 +12,7 @@ from typing import Generic, TypeVar
 from gridlore.domain.access import Grant
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import format_span, standard_offset
+from gridlore.services.accounts import new_token_key
 from gridlore.services.world.document import Problems, shown, suggest_similar
 from gridlore.services.world.granting import Parties, find_grants
 from gridlore.services.world.reading import SensorEntry, UserEntry, World
@@ -40,11 +40,6 @@ class Plan:
     sources: tuple[Change[Source], ...]
     sensors: tuple[Change[Sensor], ...]
     grants: tuple[Change[Grant], ...]
-
-    @staticmethod
-    def new_token_key() -> str:
-        """A key with which no token given out before is signed."""
-        return secrets.token_hex(16)
 
 
 def make_plan(world: World, records: DirectoryRecords, with_data: Collection[int], year: int) -> Plan:
@@ -122,7 +117,7 @@ def _plan_users(
 
 
 def _new_user(entry: UserEntry, account_id: int, user_id: int) -> User:
-    return User(user_id, entry.email, entry.name, account_id, entry.roles, True, None, Plan.new_token_key())
+    return User(user_id, entry.email, entry.name, account_id, entry.roles, True, None, new_token_key())
 
 
 def _unknown(what: str, got: str, known: Collection[str]) -> str:

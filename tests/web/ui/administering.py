@@ -1,0 +1,45 @@
+"""Where administration is, and what it did: shared by its tests."""
+
+from gridlore.bootstrap import connect_store
+from gridlore.domain.audit import AuditEntry, AuditFilter
+from gridlore.domain.sensors import Sensor, User
+from tests.conftest import WorldClient
+
+USERS, SENSORS, ACCOUNTS = "/administration/users", "/administration/sensors", "/administration/accounts"
+
+
+def recorded(client: WorldClient) -> list[AuditEntry]:
+    store = connect_store(client.settings)
+    try:
+        return store.read_audit(100, only=AuditFilter(comings=False))
+    finally:
+        store.close()
+
+
+def find_user(client: WorldClient, email: str) -> User:
+    store = connect_store(client.settings)
+    try:
+        return next(user for user in store.read_directory().users if user.email == email)
+    finally:
+        store.close()
+
+
+def find_sensor(client: WorldClient, name: str) -> Sensor:
+    store = connect_store(client.settings)
+    try:
+        return next(sensor for sensor in store.read_directory().sensors if sensor.name == name)
+    finally:
+        store.close()
+
+
+def post_value(client: WorldClient, connection: str) -> None:
+    answer = client.post(
+        "ann",
+        "postMeterData",
+        connection=connection,
+        value=1.0,
+        start="2024-01-01T00:00:00Z",
+        duration="PT15M",
+        unit="MW",
+    )
+    assert answer.status_code == 200, answer.text
