@@ -59,6 +59,8 @@ def build_app(platform: Platform) -> Litestar:
             yield
         finally:
             platform.threads.shutdown(wait=False, cancel_futures=True)
+            platform.tables.shutdown()
+            platform.workbooks.shutdown()
             await asyncio.to_thread(platform.close)
 
     def provide() -> Platform:

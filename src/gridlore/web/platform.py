@@ -24,6 +24,7 @@ from gridlore.services.throttle import LoginThrottle
 from gridlore.web.admission import Bodies
 from gridlore.web.observation import Monitoring
 from gridlore.web.receipts import Receipts
+from gridlore.web.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,8 +32,21 @@ T = TypeVar("T")
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
 
+TABLES_AT_ONCE = 2
+WORKBOOKS_AT_ONCE = 2
+"""Uploaded files read at once. They have threads of their own, so that nothing else waits for them; and texts
+do not wait for workbooks, which can be made to take a minute."""
+
+FILE_PATIENCE = 20.0
+"""How long a file waits for others to be read. [s]"""
+
 MAX_OPEN_BYTES = 64 * 1024
 """Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
+
+
+def _file_threads(name: str, count: int) -> Threads:
+    busy = "Other files are being read right now. Please try again in a minute."
+    return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,8 @@ class Platform:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
     )
+    tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
+    workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
 
     @property
     def max_open_bytes(self) -> int:
