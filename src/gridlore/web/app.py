@@ -58,9 +58,8 @@ def build_app(platform: Platform) -> Litestar:
         try:
             yield
         finally:
-            platform.threads.shutdown(wait=False, cancel_futures=True)
-            platform.tables.shutdown()
-            platform.workbooks.shutdown()
+            for threads in (platform.threads, platform.tables, platform.workbooks):
+                threads.shutdown()
             await asyncio.to_thread(platform.close)
 
     def provide() -> Platform:

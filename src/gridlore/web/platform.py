@@ -5,10 +5,7 @@ Layer: web.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -32,6 +29,9 @@ T = TypeVar("T")
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
 
+PATIENCE = 10.0
+"""How long a request waits for one of them: twice as long as a thread waits for a database in vain. [s]"""
+
 TABLES_AT_ONCE = 2
 WORKBOOKS_AT_ONCE = 2
 """Uploaded files read at once. They have threads of their own, so that nothing else waits for them; and texts
@@ -42,6 +42,10 @@ FILE_PATIENCE = 20.0
 
 MAX_OPEN_BYTES = 64 * 1024
 """Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
+
+
+def _threads() -> Threads:
+    return Threads("web", THREADS, patience=PATIENCE, busy="The server is too busy. Please come back.")
 
 
 def _file_threads(name: str, count: int) -> Threads:
@@ -75,9 +79,7 @@ class Platform:
     close: Callable[[], None]
     clock: Callable[[], int]
     receipts: Receipts = field(default_factory=Receipts)
-    threads: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
-    )
+    threads: Threads = field(default_factory=_threads)
     tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
     workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
 
@@ -87,7 +89,5 @@ class Platform:
         return min(MAX_OPEN_BYTES, self.max_body_bytes)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a blocking function returns, run beside the event loop."""
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(self.threads, lambda: context.run(function, *args, **kwargs))
+        """What a blocking function returns, run beside the event loop; raises as ``Threads.run`` does."""
+        return await self.threads.run(function, *args, **kwargs)
