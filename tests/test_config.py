@@ -192,6 +192,27 @@ def test_secrets_are_in_no_listing_message_or_representation():
     assert "hush1" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgresql://ann:s3/hush1@db/grid"),
+        ("DATABASE_URL", "postgresql://ann:s3@hush1@db/grid"),
+        ("DATABASE_URL", "postgresql://ann@db/grid?sslpassword=hush1&sslmode=require"),
+        ("TRACES_URL", "https://ann:hush1@traces.example.com"),
+        ("TRACES_URL", "https://traces.example.com/?api-key=hush1"),
+    ],
+)
+def test_no_url_is_shown_with_what_is_secret_in_it_whether_right_or_wrong(name, url):
+    environ = {"GRIDLORE_DATABASE_URL": POSTGRES, "GRIDLORE_SECRET_KEY": KEY, f"GRIDLORE_{name}": url}
+    try:
+        shown = [value.shown or "" for value in given_values({}, environ)]
+        shown.append(repr(load_settings(environ=environ)))
+    except SettingError as error:
+        shown = [error.message]
+    assert "hush1" not in " ".join(shown)
+    assert any("***" in text for text in shown)
+
+
 def test_postgresql_needs_a_secret_key():
     with pytest.raises(
         SettingError, match=r"GRIDLORE_SECRET_KEY: with PostgreSQL a secret key must be given"

@@ -2,14 +2,18 @@
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from gridlore.config import Settings
-from tests.acceptance.conftest import Server, start_server
-from tests.faults.conftest import LONG, Cluster
-from tests.faults.load import Load
+from tests.acceptance.conftest import Server, ServerStarter, start_server
+from tests.faults.conftest import LONG, Cluster, told
+from tests.faults.load import LOGIN, Load
 
 AWAY = 30 if LONG else 3
 ROUNDS = 20 if LONG else 2
@@ -73,3 +77,35 @@ def test_a_database_that_does_not_answer_makes_nobody_wait_for_long(
     load.wait_for(50)
     load.stop()
     load.check(server)
+
+
+@pytest.mark.skipif(not LONG, reason="takes a quarter of a minute; make test-faults runs it")
+def test_reads_of_a_database_that_does_not_answer_are_put_off_and_go_on_afterwards(
+    cluster: Cluster, cluster_settings: Settings, serve: ServerStarter
+) -> None:
+    """Two rounds of eight may have got a thread, and wait until a connection or ANSWER_TIMEOUT fails them."""
+    server = serve(replace(cluster_settings, answer_timeout=15.0))
+    reader = server.login(*LOGIN)
+
+    def read(path: str = "/api/gridlore/v1/sensors") -> tuple[int, float]:
+        began = time.monotonic()
+        answer = httpx.get(f"{server.url}{path}", headers=reader.headers, timeout=60)
+        assert answer.status_code == 200 or int(answer.headers["Retry-After"]) > 0
+        return answer.status_code, time.monotonic() - began
+
+    assert read()[0] == 200
+    cluster.signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(50) as clients:
+            found = list(clients.map(lambda _: read(), range(50)))
+        code, seconds = read("/api/v1_1/getConnection")
+        assert (code, seconds < 1) == (200, True), "what needs no database goes on"
+    finally:
+        cluster.signal(signal.SIGCONT)
+    told(f"50 reads: {sorted(Counter((code, round(seconds)) for code, seconds in found).items())}")
+    assert {code for code, _ in found} == {503}
+    assert sum(seconds > 12 for _, seconds in found) <= 16
+    assert max(seconds for _, seconds in found) < 20
+    deadline = time.monotonic() + 10
+    while read()[0] != 200:
+        assert time.monotonic() < deadline, "the service does not come back"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,29 @@ def read_figures(client: WorldClient, **headers: str) -> Figures:
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def test_a_wrong_method_counts_for_its_route_and_an_unknown_path_for_none(
+    world_client: Callable[..., WorldClient],
+) -> None:
+    client = world_client(WORLD, METRICS_TOKEN=TOKEN)
+    routes = {
+        "/api/v1_1/postMeterData": "/api/v1_1/postMeterData",
+        "/api/v1_1/postMeterData/": "/api/v1_1/postMeterData",
+        "/sensors/1": "/sensors/{sensor_id}",
+        "/sensors/1/upload": "/sensors/{sensor_id}/upload",
+        "/": "/",
+        "/api/": "/api",
+    }
+    for path in routes:
+        assert client.request(None, "DELETE", path).status_code == 405
+    for path in ("/nothing", "/sensors/1/nothing", "/sensors"):
+        assert client.request(None, "DELETE", path).status_code == 404
+    figures = read_figures(client)
+    counted = {
+        name[2]: count for name, count in figures.items() if name[:2] == ("http_requests_total", "DELETE")
+    }
+    assert counted == {**Counter(routes.values()), "unknown": 3}
 
 
 def test_the_figures_tell_requests_values_commits_and_what_is_late(

@@ -85,7 +85,7 @@ class Settings:
     log_requests: str
     metrics: str
     metrics_token: str = field(repr=False)
-    traces_url: str
+    traces_url: str = field(repr=False)
 
     @property
     def is_embedded(self) -> bool:

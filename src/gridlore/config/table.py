@@ -35,8 +35,9 @@ PREFIX = "GRIDLORE_"
 
 MASK = "***"
 
-_PASSWORD_FIELD = re.compile(r"(?<=[?&]password=)[^&#]*", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):([^/?#]*)@")
+_SECRET_FIELD = re.compile(r"([?&][^=&#]*(?:password|token|secret|key)=)[^&#]*", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):.*@")
+"""Up to the last @: in a password, signs are not always written as %XX, as they should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +74,16 @@ class Setting:
         """``text`` as it may be printed: without what must stay secret."""
         if self.secret:
             return MASK if text else ""
-        return mask_password(text) if self.name == "DATABASE_URL" else text
+        return mask_password(text) if self.unit == "URL" else text
 
 
 def mask_password(url: str) -> str:
-    """A database URL without its password.
+    """A URL without its password, and what else of it may be secret.
 
     >>> mask_password("postgresql://ann:s3cret@db.example.com/grid")
     'postgresql://ann:***@db.example.com/grid'
     """
-    return _PASSWORD_FIELD.sub(MASK, _URL_PASSWORD.sub(rf"\1:{MASK}@", url))
+    return _SECRET_FIELD.sub(rf"\1{MASK}", _URL_PASSWORD.sub(rf"\1:{MASK}@", url))
 
 
 SETTINGS: tuple[Setting, ...] = (

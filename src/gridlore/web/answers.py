@@ -133,6 +133,7 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
     """What the framework refused: unknown paths, wrong methods, bodies that are too large."""
     path = _path(request)
     if error.status_code == 405:
+        request.scope["path_template"] = _find_template(request)  # which the framework leaves out then
         allowed = ", ".join(allowed_methods(path))
         answer = reject(
             MethodError(f"{path} is served for {allowed}; got {request.method}."), RESPONSE_TYPES.get(path)
@@ -148,6 +149,18 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
         return _rejection(request, Answer(404, body))
     body = {"status": "INVALID_MESSAGE", "message": error.detail, "result": "Rejected"}
     return _rejection(request, Answer(error.status_code, body, error.headers or {}))
+
+
+def _find_template(request: AnyRequest) -> str:
+    """The template of a path that is served, whatever the method; empty below a folder of files."""
+    parts = _path(request).split("/")[1:]
+    for route in request.app.routes:
+        steps = route.path_components
+        if len(steps) == len(parts) and all(
+            not isinstance(step, str) or step == part for step, part in zip(steps, parts, strict=True)
+        ):
+            return route.path_format
+    return ""
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:

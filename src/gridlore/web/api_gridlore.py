@@ -86,7 +86,7 @@ def _describe_latest(latest: Latest) -> Body:
 async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Values of sensors of any kind, as JSON or CSV."""
     caller = authenticate(platform, request)
-    body = await read_body(request, platform.max_body_bytes)
+    body = await read_body(platform, request, platform.max_body_bytes)
 
     def answer() -> tuple[Packed, str]:
         message = read_data(query_fields(request), body)
@@ -162,7 +162,7 @@ def _harmless(text: str) -> str:
 async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The history: every belief about the events of a period, a page at a time."""
     caller = authenticate(platform, request)
-    body = await read_body(request, platform.max_body_bytes)
+    body = await read_body(platform, request, platform.max_body_bytes)
 
     def answer() -> Packed:
         message = read_beliefs(query_fields(request), body)

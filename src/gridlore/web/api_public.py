@@ -36,7 +36,7 @@ async def list_versions() -> ASGIApp:
 @post(TOKEN_PATH)
 async def request_auth_token(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """A fresh token for who knows e-mail and password, or is logged in to the web session."""
-    credentials = read_credentials(await read_body(request, platform.max_open_bytes))
+    credentials = read_credentials(await read_body(platform, request, platform.max_open_bytes))
     logged_in = session_user(platform, request)
     if credentials.password is not None:
         user = await log_in(platform, request, credentials.email, credentials.password)

@@ -20,7 +20,7 @@ from gridlore.domain.errors import MessageError
 from gridlore.domain.sensors import SensorKind
 from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
 from gridlore.web.auth import Caller, authenticate
-from gridlore.web.bodies import read_body
+from gridlore.web.bodies import SHORT_BODY, read_body
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.wire.endpoints import (
@@ -40,9 +40,6 @@ from gridlore.wire.responses import Series, acknowledge, encode, group_series, l
 
 READING = (GET_METER_DATA, GET_PROGNOSIS)
 POSTING = (POST_METER_DATA, POST_PROGNOSIS, POST_PRICE_DATA, POST_WEATHER_DATA)
-
-SHORT_BODY = 64 * 1024
-"""Longer bodies are read in a thread. [bytes]"""
 
 MAX_QUERY_FIELDS = 10_000
 
@@ -68,7 +65,7 @@ def query_fields(request: AnyRequest) -> Sequence[tuple[str, str]]:
 @get(GET_SERVICE.path)
 async def get_service(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The service listing."""
-    body = await read_body(request, platform.max_open_bytes)
+    body = await read_body(platform, request, platform.max_open_bytes)
     answer = list_services(read_service_request(query_fields(request), body))
     return send_bytes(*pack(encode(answer.body), {}, compress=wants_gzip(request)))
 
@@ -92,7 +89,7 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @post(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
         caller = authenticate(platform, request, Purpose.POST)
-        body = await read_body(request, platform.max_body_bytes)
+        body = await read_body(platform, request, platform.max_body_bytes)
         now = platform.clock()
 
         def take() -> Future[Receipt]:
@@ -111,7 +108,7 @@ def _get_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
         caller = authenticate(platform, request)
-        body = await read_body(request, platform.max_body_bytes)
+        body = await read_body(platform, request, platform.max_body_bytes)
         return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))
 
     return handle

@@ -37,7 +37,7 @@ class Application(Litestar):
         serve: ASGIApplication = partial(platform.bodies.around, super().__call__)
         if platform.cors_origins:
             serve = share_with(platform.cors_origins, serve)
-        self._serve = platform.monitoring.around(serve)
+        self._serve = platform.monitoring.around(serve, ui.refuse_at_the_door)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -58,7 +58,8 @@ def build_app(platform: Platform) -> Litestar:
         try:
             yield
         finally:
-            platform.threads.shutdown(wait=False, cancel_futures=True)
+            for threads in (platform.threads, platform.tables, platform.workbooks):
+                threads.shutdown()
             await asyncio.to_thread(platform.close)
 
     def provide() -> Platform:

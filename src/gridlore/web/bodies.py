@@ -10,11 +10,18 @@ import zlib
 from gridlore.domain.errors import BodyTooLargeError, MessageError
 from gridlore.web.admission import hold
 from gridlore.web.answers import AnyRequest, header
+from gridlore.web.platform import Platform
+
+SHORT_BODY = 64 * 1024
+"""Longer bodies, as sent or unpacked, are unpacked and read in a thread. [bytes]"""
+
+FIRST_PART = 4 * 1024
+"""How much of a gzip member is looked at first. [bytes]"""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-async def read_body(request: AnyRequest, limit: int) -> bytes:
+async def read_body(platform: Platform, request: AnyRequest, limit: int) -> bytes:
     """The body, unpacked.
 
     Raises
@@ -32,7 +39,9 @@ async def read_body(request: AnyRequest, limit: int) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")
-    unpacked = unpack(body, limit)
+    unpacked = unpack_short(body, limit) if len(body) <= SHORT_BODY else None
+    if unpacked is None:
+        unpacked = await platform.in_thread(unpack, body, limit)
     hold(request.scope, len(unpacked))
     return unpacked
 
@@ -55,21 +64,39 @@ async def _receive(request: AnyRequest, limit: int) -> bytes:
     raise BodyTooLargeError("The body is larger than this server takes. Send it in parts.")
 
 
+def unpack_short(packed: bytes, limit: int) -> bytes | None:
+    """The unpacked bytes of one gzip member that holds few; None of anything else, however it was made."""
+    most = min(limit, SHORT_BODY)
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = unpacker.decompress(packed, most)
+    except zlib.error:
+        return None
+    return unpacked if unpacker.eof and not unpacker.unused_data else None
+
+
 def unpack(packed: bytes, limit: int) -> bytes:
-    """The unpacked bytes of one or more gzip members; raises as ``read_body`` does."""
+    """The unpacked bytes of one or more gzip members; raises as ``read_body`` does.
+
+    What follows a member is looked at again. So a member is read in parts, small ones first: a body of very
+    many members would be copied once for each otherwise.
+    """
     parts: list[bytes] = []
-    room = limit
-    while packed:
-        unpacker = zlib.decompressobj(_GZIP)
-        try:
-            part = unpacker.decompress(packed, room + 1)
-        except zlib.error as error:
-            raise MessageError(f"The body says it is gzip, and is not: {error}.") from error
-        room -= len(part)
-        if room < 0:
-            raise BodyTooLargeError(f"The unpacked body is larger than {limit} bytes. Send it in parts.")
-        if not unpacker.eof:
-            raise MessageError("The body says it is gzip, and ends too early.")
-        parts.append(part)
-        packed = unpacker.unused_data
+    view, start, room = memoryview(packed), 0, limit
+    while start < len(packed):
+        unpacker, size = zlib.decompressobj(_GZIP), FIRST_PART
+        while not unpacker.eof:
+            if start >= len(packed):
+                raise MessageError("The body says it is gzip, and ends too early.")
+            taken = view[start : start + size]
+            try:
+                part = unpacker.decompress(taken, room + 1)
+            except zlib.error as error:
+                raise MessageError(f"The body says it is gzip, and is not: {error}.") from error
+            room -= len(part)
+            if room < 0:
+                raise BodyTooLargeError(f"The unpacked body is larger than {limit} bytes. Send it in parts.")
+            parts.append(part)
+            start += len(taken) - len(unpacker.unused_data)
+            size *= 2
     return b"".join(parts)

@@ -16,7 +16,12 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from gridlore.domain.errors import AuthenticationError, AuthorizationError, StoreUnavailableError
+from gridlore.domain.errors import (
+    AuthenticationError,
+    AuthorizationError,
+    OverloadError,
+    StoreUnavailableError,
+)
 from gridlore.web.answers import AnyRequest, header, pack, send, send_bytes, wants_gzip
 from gridlore.web.exposition import MEDIA_TYPE, write_exposition
 from gridlore.web.observation import Monitoring
@@ -26,6 +31,8 @@ from gridlore.wire.responses import Answer, describe_readiness
 
 PATIENCE = 2.0
 """How long the store may take to answer before it counts as out of reach. [s]"""
+
+BUSY = {"store": "cannot be asked: every thread waits for it, or works"}
 
 FORWARDED = (b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip")
 """Headers by which a request shows that it came through a proxy."""
@@ -42,6 +49,12 @@ def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
     monitoring = platform.monitoring
     looking: asyncio.Future[Mapping[str, str]] | None = None
 
+    async def ask(now: float) -> Mapping[str, str]:
+        try:
+            return await platform.in_thread(monitoring.readiness.check, now)
+        except OverloadError:
+            return BUSY
+
     async def look() -> Mapping[str, str]:
         """What is ok and what is not; the store is asked once, however many want to know."""
         nonlocal looking
@@ -49,7 +62,7 @@ def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
         if monitoring.readiness.is_known(now):
             return monitoring.readiness.check(now)
         if looking is None or looking.done():
-            looking = asyncio.ensure_future(platform.in_thread(monitoring.readiness.check, now))
+            looking = asyncio.ensure_future(ask(now))
         try:
             return await asyncio.wait_for(asyncio.shield(looking), PATIENCE)
         except TimeoutError:

@@ -22,7 +22,7 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, OverloadError, TooManyRequestsError
 from gridlore.services.readiness import Readiness
 from gridlore.services.throttle import RequestThrottle, network_of
-from gridlore.web.answers import AnyRequest, refuse, send
+from gridlore.web.answers import AnyRequest
 from gridlore.web.board import Board
 from gridlore.web.metrics import Tally
 from gridlore.web.routes import HEALTH_PATH
@@ -90,10 +90,6 @@ class Exchange:
             self.sent += len(message.get("body", b""))
         return self.send_on(message)
 
-    async def refuse(self, scope: Any, receive: Any, error: GridloreError) -> None:
-        """Answer without the framework."""
-        await send(refuse(scope["path"], error))(scope, receive, self.send)
-
 
 def exchange_of(request: AnyRequest) -> Exchange:
     """What is known of a request beside itself."""
@@ -143,8 +139,10 @@ class Monitoring:
         """The function, with a span around each call if there are traces."""
         return function if self.tracing is None else self.tracing.traced(name, function)
 
-    def around(self, serve: ASGIApplication) -> ASGIApplication:
-        """The application, watched."""
+    def around(
+        self, serve: ASGIApplication, refuse: Callable[[Any, GridloreError], ASGIApplication]
+    ) -> ASGIApplication:
+        """The application, watched; ``refuse`` makes the answers that the framework has no part in."""
         logged_from = {"all": 0, "errors": 400, "none": 1000}[self.log_requests]
         headers_of = _headers_by_scheme(self.hsts_max_age)
         name_request = _make_ids()
@@ -168,10 +166,11 @@ class Monitoring:
                     with tracing.request(scope):
                         await serve(scope, receive, exchange.send)
             except TooManyRequestsError as error:
-                await exchange.refuse(scope, receive, error)
+                await refuse(scope, error)(scope, receive, exchange.send)
             except asyncio.CancelledError:  # the server stops, and has waited long enough
                 if not exchange.status:
-                    await exchange.refuse(scope, receive, OverloadError(STOPPING))
+                    stopping = refuse(scope, OverloadError(STOPPING))
+                    await stopping(scope, receive, exchange.send)
             finally:
                 status = exchange.status or HUNG_UP
                 method = scope["method"] if scope["method"] in METHODS else "other"

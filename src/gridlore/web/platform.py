@@ -5,10 +5,7 @@ Layer: web.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -24,6 +21,7 @@ from gridlore.services.throttle import LoginThrottle
 from gridlore.web.admission import Bodies
 from gridlore.web.observation import Monitoring
 from gridlore.web.receipts import Receipts
+from gridlore.web.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,8 +29,28 @@ T = TypeVar("T")
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
 
+PATIENCE = 10.0
+"""How long a request waits for one of them: twice as long as a thread waits for a database in vain. [s]"""
+
+TABLES_AT_ONCE = 2
+WORKBOOKS_AT_ONCE = 2
+"""Uploaded files read at once. They have threads of their own, so that nothing else waits for them; and texts
+do not wait for workbooks, which can be made to take a minute."""
+
+FILE_PATIENCE = 20.0
+"""How long a file waits for others to be read. [s]"""
+
 MAX_OPEN_BYTES = 64 * 1024
 """Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
+
+
+def _threads() -> Threads:
+    return Threads("web", THREADS, patience=PATIENCE, busy="The server is too busy. Please come back.")
+
+
+def _file_threads(name: str, count: int) -> Threads:
+    busy = "Other files are being read right now. Please try again in a minute."
+    return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +79,9 @@ class Platform:
     close: Callable[[], None]
     clock: Callable[[], int]
     receipts: Receipts = field(default_factory=Receipts)
-    threads: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="gridlore-web")
-    )
+    threads: Threads = field(default_factory=_threads)
+    tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
+    workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
 
     @property
     def max_open_bytes(self) -> int:
@@ -71,7 +89,5 @@ class Platform:
         return min(MAX_OPEN_BYTES, self.max_body_bytes)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a blocking function returns, run beside the event loop."""
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(self.threads, lambda: context.run(function, *args, **kwargs))
+        """What a blocking function returns, run beside the event loop; raises as ``Threads.run`` does."""
+        return await self.threads.run(function, *args, **kwargs)

@@ -1,9 +1,14 @@
 """What goes wrong is a page for people with a browser, and JSON for everybody else."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
 import pytest
 
-from tests.conftest import WorldClient
-from tests.web.ui.browsing import Person
+from gridlore.web.ui.rendering import PAGE_HEADERS
+from tests.conftest import Databases, WorldClient
+from tests.web.ui.browsing import Page, Person
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -40,3 +45,27 @@ def test_a_form_of_an_earlier_session_is_refused_in_words(client: WorldClient) -
     answer = client.http.post("/logout", data={"form_token": "old"}, headers=BROWSER)
     assert answer.status_code == 403
     assert "page of an earlier session" in answer.text
+
+
+def test_who_is_turned_away_at_the_door_gets_a_page_in_a_browser_and_else_json(
+    world_client: Callable[..., WorldClient],
+) -> None:
+    client = world_client(WORLD, REQUESTS_PER_ADDRESS="1")
+
+    def turned_away(path: str, accept: str) -> httpx.Response:
+        for _ in range(100):
+            answer = client.http.get(path, headers={"Accept": accept}, follow_redirects=False)
+            if answer.status_code == 429:
+                assert 1 <= int(answer.headers["Retry-After"]) <= 10
+                return answer
+        raise AssertionError("a hundred requests were let pass")
+
+    for path in ("/", "/sensors/1?first=2025-01-01", "/nothing"):
+        answer = turned_away(path, BROWSER["Accept"])
+        page = Page(answer.text)
+        assert "1 per second from one address" in page.text
+        assert "" in page.links, "the way to the same page"
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert answer.headers.get_list("Content-Security-Policy") == [PAGE_HEADERS["Content-Security-Policy"]]
+    for path, accept in (("/", "*/*"), ("/api/", BROWSER["Accept"]), ("/static/no.css", BROWSER["Accept"])):
+        assert turned_away(path, accept).json()["status"] == "TOO_MANY_REQUESTS"

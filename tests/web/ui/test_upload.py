@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
@@ -314,3 +317,30 @@ def test_pages_of_an_upload_carry_no_script_of_their_own(ann):
     assert "script-src" not in policy and "default-src 'self'" in policy
     assert ann.answer.text.count("<script") == ann.answer.text.count('<script src="/static/')
     assert "onclick" not in json.dumps(ann.answer.text)
+
+
+def test_workbooks_that_take_their_time_keep_neither_reads_nor_tables_waiting(ann, client, monkeypatch):
+    held, asked = Event(), Semaphore(0)
+
+    def read_at_leisure(_: bytes) -> dict[str, Any]:
+        asked.release()
+        held.wait(30)
+        return {"problem": "It took too long."}
+
+    monkeypatch.setattr("gridlore.services.upload.workbook._run_child", read_at_leisure)
+    data = {"form_token": ann.form(ann.go(ROOF), ROOF).fields["form_token"]}
+    with ThreadPoolExecutor(12) as others:
+        sent = [
+            others.submit(client.http.post, ROOF, data=data, files={"file": ("a.xlsx", b"PK\x03\x04")})
+            for _ in range(12)
+        ]
+        try:
+            assert asked.acquire(timeout=10) and asked.acquire(timeout=10)
+            assert not asked.acquire(timeout=0.3), "more than two workbooks are read at once"
+            began = time.monotonic()
+            assert stored(client) == []
+            upload(ann, ROOF, quarter_hours())
+            assert time.monotonic() - began < 5
+        finally:
+            held.set()
+        assert [future.result().status_code for future in sent] == [400] * 12

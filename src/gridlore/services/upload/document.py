@@ -60,8 +60,6 @@ def read_document(name: str, data: bytes) -> Document:
     ------
     FileError
         It is none we can read.
-    OverloadError
-        Other workbooks are being read.
     """
     name = name.replace("\\", "/").rsplit("/", 1)[-1][:MAX_NAME]
     if not data.strip():

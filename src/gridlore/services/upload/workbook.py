@@ -3,7 +3,7 @@
 Layer: services. A workbook is a ZIP archive of XML files, so a small file can unfold into a huge one, and a
 hostile one can keep a parser busy for ever, or list half a million parts. So a child process, without the
 server's secrets, checks the sizes before anything is unpacked, and reads the sheets with openpyxl. The
-operating system bounds what it takes, and the server's threads stay free for others. Python's own XML
+operating system bounds what it takes, and whoever calls this, how many are read at once. Python's own XML
 parser (expat) refuses entities that unfold without end.
 
 Run as ``python -m gridlore.services.upload.workbook``: a workbook on standard input, JSON on standard
@@ -18,14 +18,12 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import repeat
 from typing import Any
 
-from gridlore.domain.errors import OverloadError
 from gridlore.services.upload.table import MIB, Cell, FileError, Table, TableBuilder
 
 MAX_UNPACKED = 200 * MIB
@@ -37,16 +35,11 @@ MAX_SHEETS = 50
 MEMORY = 512 * MIB
 CPU_SECONDS = 40
 WALL_SECONDS = 60
-AT_ONCE = 2
-"""Workbooks read at once by one server process; others wait ``PATIENCE`` seconds."""
-PATIENCE = 20
 
 LAST_ROW = 1_048_576
 """Excel's."""
 
 _FORMULA = re.compile(rb"<(?:\w{1,40}:)?f[\s>/]")
-
-_turns = threading.BoundedSemaphore(AT_ONCE)
 
 
 def is_workbook(data: bytes) -> bool:
@@ -61,15 +54,8 @@ def read_workbook(data: bytes) -> list[tuple[str, Table]]:
     ------
     FileError
         It is no workbook, a broken one, or one beyond the limits.
-    OverloadError
-        Other workbooks are being read.
     """
-    if not _turns.acquire(timeout=PATIENCE):
-        raise OverloadError("Other workbooks are being read right now. Please try again in a minute.")
-    try:
-        answer = _run_child(data)
-    finally:
-        _turns.release()
+    answer = _run_child(data)
     if "problem" in answer:
         raise FileError(answer["problem"])
     return [

@@ -27,11 +27,11 @@ from gridlore.web.ui import (
     series,
     upload,
 )
-from gridlore.web.ui.errors import or_page, show_refusal
+from gridlore.web.ui.errors import or_page, refuse_at_the_door, show_refusal
 from gridlore.web.ui.packages import package_folder
 from gridlore.web.ui.rendering import STATIC, TEMPLATES
 
-__all__ = ["TEMPLATES", "build_routers", "or_page"]
+__all__ = ["TEMPLATES", "build_routers", "or_page", "refuse_at_the_door"]
 
 
 def build_routers(platform: Platform) -> list[Router]:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Response, Template
+from litestar.types import ASGIApp
 
+from gridlore import __version__
 from gridlore.domain.errors import GridloreError
-from gridlore.web.answers import AnyRequest
+from gridlore.web.answers import AnyRequest, refuse, send, send_bytes
 from gridlore.web.platform import Platform
 from gridlore.web.routes import API_PATH
-from gridlore.web.ui.rendering import render
+from gridlore.web.ui.rendering import PAGE_HEADERS, TEMPLATES, render
 from gridlore.web.ui.session import LoginRequiredError, NoSuchPageError
 from gridlore.wire.responses import reject
 
@@ -81,7 +85,7 @@ def or_page(
 
     def show(request: AnyRequest, error: Problem) -> Response[bytes] | Template:
         answered = answer(request, error)
-        if not wants_page(request):
+        if not wants_page(request.scope):
             return answered
         message = str(json.loads(answered.content)["message"])
         return show_error(platform, request, answered.status_code or 500, message, dict(answered.headers))
@@ -89,8 +93,29 @@ def or_page(
     return show
 
 
-def wants_page(request: AnyRequest) -> bool:
+def wants_page(scope: Any) -> bool:
     """Whether a person with a browser asked, and not for the API."""
-    path = str(request.scope["path"])
-    below = any(path == place or path.startswith(f"{place}/") for place in FOR_PROGRAMS)
-    return not below and "text/html" in request.headers.get("accept", "")
+    path = str(scope["path"])
+    if any(path == place or path.startswith(f"{place}/") for place in FOR_PROGRAMS):
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def refuse_at_the_door(scope: Any, error: GridloreError) -> ASGIApp:
+    """What went wrong, to who is not let in: a page for a browser, else JSON.
+
+    Refusals come in floods, so nobody is looked up, and pages are kept: the messages are few.
+    """
+    answer = refuse(scope["path"], error)
+    if not wants_page(scope):
+        return send(answer)
+    page = _page_at_the_door(answer.code, error.message, again=scope["method"] == "GET")
+    return send_bytes(page, {**PAGE_HEADERS, **answer.headers}, code=answer.code, media_type="text/html")
+
+
+@lru_cache(64)
+def _page_at_the_door(code: int, message: str, *, again: bool) -> bytes:
+    template = JinjaTemplateEngine(directory=TEMPLATES).get_template("error.html")
+    known = {"user": None, "path": "", "version": __version__}  # the empty path leads to the same page
+    text = template.render(**known, number=code, title=TITLES[code], problem=message, again=again)
+    return text.encode()

@@ -31,6 +31,7 @@ from gridlore.services.upload.document import Document, pack, read_document, unp
 from gridlore.services.upload.reading import Reading, read_rows
 from gridlore.services.upload.storing import make_commands
 from gridlore.services.upload.table import MAX_FILE_BYTES, MAX_ROWS, MIB, ChoiceError, FileError, Table
+from gridlore.services.upload.workbook import is_workbook
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, Caller
 from gridlore.web.observation import exchange_of
@@ -93,7 +94,8 @@ async def submit_file(
     sensor = _find_sensor(caller, sensor_id)
     try:
         name, data = await _read_upload(platform, request)
-        look = await platform.in_thread(_look_first, name, data, sensor, platform.clock())
+        threads = platform.workbooks if is_workbook(data) else platform.tables
+        look = await threads.run(_look_first, name, data, sensor, platform.clock())
     except (FileError, HTTPException) as error:
         problem = error.message if isinstance(error, FileError) else "The file did not arrive whole."
         return _ask_for_file(platform, request, sensor, problem, code=400)
@@ -111,7 +113,7 @@ async def submit_check(
     packed, now = form.get("file", ""), platform.clock()
     try:
         _check_signature(platform, request, sensor, packed, form.get("signature", ""))
-        look = await platform.in_thread(_look, unpack(packed), packed, sensor, form, now)
+        look = await platform.tables.run(_look_again, packed, sensor, form, now)
     except FileError as error:
         return _ask_for_file(platform, request, sensor, error.message, code=400)
     step = form.get("step")
@@ -121,7 +123,7 @@ async def submit_check(
     if reading is None or refusal:
         return _show_look(platform, request, sensor, look, problem=refusal, code=400)
     try:
-        queued = await platform.in_thread(_queue, platform, caller, sensor, look.choices, reading, now)
+        queued = await platform.tables.run(_queue, platform, caller, sensor, look.choices, reading, now)
         receipt = exchange_of(request).receipt = await asyncio.wrap_future(queued)
     except GridloreError as error:
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
@@ -174,6 +176,10 @@ async def _read_upload(platform: Platform, request: AnyRequest) -> tuple[str, by
 def _look_first(name: str, data: bytes, sensor: Sensor, now: int) -> Look:
     document = read_document(name, data)
     return _look(document, pack(document), sensor, {}, now)
+
+
+def _look_again(packed: str, sensor: Sensor, form: Mapping[str, str], now: int) -> Look:
+    return _look(unpack(packed), packed, sensor, form, now)
 
 
 def _look(document: Document, packed: str, sensor: Sensor, given: Mapping[str, str], now: int) -> Look:

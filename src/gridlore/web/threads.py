@@ -1,0 +1,69 @@
+"""Threads for what would hold up the event loop: so many at once, and an end to waiting for one.
+
+Layer: web.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from gridlore.domain.errors import OverloadError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """Runs functions beside the event loop, in turn.
+
+    Parameters
+    ----------
+    name : str
+        What they are for.
+    count : int
+        How many run at once.
+    patience : float
+        How long one waits for its turn. [s]
+    busy : str
+        What is told when its turn has not come by then.
+    """
+
+    def __init__(self, name: str, count: int, *, patience: float, busy: str) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=f"gridlore-{name}")
+        self._turns = asyncio.Semaphore(count)
+        self._patience = patience
+        self._busy = busy
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a blocking function returns.
+
+        Raises
+        ------
+        OverloadError
+            No thread came free in time; nothing was done.
+        """
+        if self._turns.locked():
+            await self._wait()
+        else:
+            await self._turns.acquire()
+        try:
+            context = contextvars.copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, lambda: context.run(function, *args, **kwargs))
+        finally:
+            self._turns.release()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise OverloadError(self._busy) from None
+
+    def shutdown(self) -> None:
+        """Take no more; what runs comes to its end by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,87 @@
+"""Threads beside the event loop: so many at once, and whose turn does not come in time is told."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Semaphore
+from typing import Any
+
+import pytest
+
+from gridlore.domain.errors import OverloadError
+from gridlore.services.query import Query
+from gridlore.web import platform
+from gridlore.web.threads import Threads
+from tests.conftest import Databases, WorldClient
+
+WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
+SENSORS = "/api/gridlore/v1/sensors"
+
+
+@pytest.fixture
+def databases(sqlite_databases: Databases) -> Databases:
+    """Threads are the same whatever the store; a frozen one is in tests/faults/test_postgres.py."""
+    return sqlite_databases
+
+
+async def wait_in_vain() -> None:
+    threads = Threads("tests", 2, patience=0.05, busy="Come back.")
+    held, done = Event(), list[int]()
+    working = [asyncio.create_task(threads.run(held.wait, 30)) for _ in range(2)]
+    await asyncio.sleep(0)
+    for _ in range(3):
+        with pytest.raises(OverloadError, match=r"Come back\."):
+            await threads.run(done.append, 1)
+    held.set()
+    assert await asyncio.gather(*working) == [True, True]
+    assert await threads.run(len, done) == 0
+    threads.shutdown()
+
+
+async def take_turns() -> None:
+    threads = Threads("tests", 2, patience=10, busy="Come back.")
+    assert await asyncio.gather(*(threads.run(divmod, n, 7) for n in range(50))) == [
+        divmod(n, 7) for n in range(50)
+    ]
+    threads.shutdown()
+
+
+def test_whose_turn_does_not_come_is_told_and_has_done_nothing() -> None:
+    asyncio.run(wait_in_vain())
+
+
+def test_many_take_turns() -> None:
+    asyncio.run(take_turns())
+
+
+def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "PATIENCE", 0.1)
+    held, taken = Event(), Semaphore(0)
+    read = Query.read_heads
+
+    def read_at_last(*args: Any) -> Any:
+        taken.release()
+        held.wait(30)
+        return read(*args)
+
+    monkeypatch.setattr(Query, "read_heads", read_at_last)
+    client = world_client(WORLD)
+    with ThreadPoolExecutor(platform.THREADS) as others:
+        sent = [others.submit(client.request, "ann", "GET", SENSORS) for _ in range(platform.THREADS)]
+        try:
+            assert all(taken.acquire(timeout=10) for _ in sent)
+            refused = client.request("ann", "GET", SENSORS)
+            assert (refused.status_code, refused.json()["status"]) == (503, "SERVICE_UNAVAILABLE")
+            assert int(refused.headers["Retry-After"]) > 0
+            assert client.request(None, "GET", "/health/ready").status_code == 503
+            assert client.request("ann", "GET", "/api/v1_1/getConnection").status_code == 200
+            client.log_in("ann")
+            page = client.http.get("/", headers={"Accept": "text/html"})
+            assert (page.status_code, "Try again" in page.text) == (503, True)
+        finally:
+            held.set()
+        assert [future.result().status_code for future in sent] == [200] * len(sent)
+    assert client.request("ann", "GET", SENSORS).status_code == 200
