@@ -21,7 +21,7 @@ RATE ?= 100
 .PHONY: help install install-dev run test test-fuzz test-faults soak check format bench lock clean
 
 help: ## list these words
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 install: $(RUNTIME) ## install Gridlore into .venv, with the versions of requirements.lock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -76,6 +77,12 @@ def test_every_command_is_documented(command: str) -> None:
 def test_no_command_is_documented_that_does_not_exist() -> None:
     documented = re.findall(r"^\| `(gridlore [^`]+)`", SETTINGS_PAGE, re.MULTILINE)
     assert set(documented) == set(commands(main))
+
+
+def test_make_help_lists_the_words_one_a_line() -> None:
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line for line in told.splitlines() if not line.startswith("  make ")] == []
+    assert {"run", "test", "bench", "test-browser"} <= {line.split()[1] for line in told.splitlines()}
 
 
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
