@@ -55,7 +55,12 @@ class Invocation:
     @contextmanager
     def open_store(self) -> Iterator[Store]:
         """The store with the newest schema, closed afterwards."""
-        store = open_store(self.settings())
+        settings = self.settings()
+        file = settings.database_file
+        is_new = file is not None and not file.exists()
+        store = open_store(settings)
+        if is_new:
+            click.echo(f"Made {file}, a new and empty database; DATABASE_URL names another.", err=True)
         try:
             yield store
         finally:

@@ -53,7 +53,7 @@ def token(invocation: Invocation, email: str) -> None:
 def user() -> None:
     """List users, and decide how and whether they come in.
 
-    All of it works while servers run: they follow within DIRECTORY_MAX_AGE seconds (one by default). Users
+    All of it works while servers run: they follow within DIRECTORY_MAX_AGE seconds (0.1 by default). Users
     are made by `gridlore apply`.
     """
 
