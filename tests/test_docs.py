@@ -85,6 +85,13 @@ def test_make_help_lists_the_words_one_a_line() -> None:
     assert {"run", "test", "bench", "test-browser"} <= {line.split()[1] for line in told.splitlines()}
 
 
+def test_the_commands_of_the_readme_name_what_the_demo_has() -> None:
+    commands = re.findall(r"^    gridlore (?:grant give|key create) .*", README, re.MULTILINE)
+    names = {name for command in commands for name in re.findall('"([^"]+)"', command)}
+    assert len(commands) == 3
+    assert [name for name in names - {"meter gateway"} if f'name = "{name}"' not in WORLD] == []
+
+
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
 def test_the_readme_names_every_endpoint(path: str) -> None:
     assert path in README

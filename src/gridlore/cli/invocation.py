@@ -60,7 +60,7 @@ class Invocation:
         is_new = file is not None and not file.exists()
         store = open_store(settings)
         if is_new:
-            click.echo(f"Made {file}, a new and empty database; DATABASE_URL names another.", err=True)
+            click.echo(f"Made {file}, a new and empty database; --database-url names another.", err=True)
         try:
             yield store
         finally:
