@@ -21,7 +21,7 @@ RATE ?= 100
 .PHONY: help install install-dev run test test-fuzz test-faults soak check format bench lock clean
 
 help: ## list these words
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 install: $(RUNTIME) ## install Gridlore into .venv, with the versions of requirements.lock
 
@@ -91,4 +91,5 @@ lock: ## write both lock files anew, with the newest versions that pyproject.tom
 	build/lock/bin/pip freeze --exclude gridlore | sed "s/^uvloop==.*/&; sys_platform != 'win32'/" > requirements-dev.lock
 
 clean: ## remove what was made here: .venv, demo and caches
-	rm -rf .venv $(DEMO) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(DEMO) build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

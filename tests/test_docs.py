@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -116,6 +117,19 @@ def test_command_lines_that_are_not_understood_are_found() -> None:
     assert list(misunderstood("--database-url sqlite:///try.db demo --no-guide")) == []
     assert list(misunderstood('key create ann@example.com "my key" --readonly --sensor x')) == ["--readonly"]
     assert sum(len(command_lines(document)) for document in DOCUMENTS) > 40
+
+
+def test_make_help_lists_the_words_one_a_line() -> None:
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line for line in told.splitlines() if not line.startswith("  make ")] == []
+    assert {"run", "test", "bench", "test-browser"} <= {line.split()[1] for line in told.splitlines()}
+
+
+def test_the_commands_of_the_readme_name_what_the_demo_has() -> None:
+    commands = re.findall(r"^    gridlore (?:grant give|key create) .*", README, re.MULTILINE)
+    names = {name for command in commands for name in re.findall('"([^"]+)"', command)}
+    assert len(commands) == 3
+    assert [name for name in names - {"meter gateway"} if f'name = "{name}"' not in WORLD] == []
 
 
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])

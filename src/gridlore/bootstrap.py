@@ -143,7 +143,7 @@ def check_tracing(settings: Settings) -> None:
     if settings.traces_url and find_spec("opentelemetry") is None:
         raise SettingError(
             "TRACES_URL: traces need OpenTelemetry, which is not installed. "
-            "Run `pip install 'gridlore[tracing]'`, or leave the setting empty."
+            "Run `pip install '.[tracing]'` in Gridlore's source folder, or leave the setting empty."
         )
 
 

@@ -100,7 +100,7 @@ def test_grants_are_given_listed_and_revoked_and_recorded_without_a_user(run, wo
     [
         (
             ["give", "Charge C", "Charge Co", "read"],
-            'got "Charge C", which is in neither. Did you mean Charge Co?',
+            "'Charge C'; `gridlore user list` shows them. Did you mean Charge Co?",
         ),
         (["give", "Charge Co", "Charge Co", "read"], "to is another account than from"),
         (["list", "Charge C"], "There is no account with the name 'Charge C'"),

@@ -138,6 +138,7 @@ def test_a_port_that_is_taken_is_told_with_exit_code_2(run):
         result = run("serve", "--port", port)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"got 127.0.0.1 and {port}: Address already in use." in result.stderr
+    assert "make run PORT=8080" in result.stderr, "who has seen only the README needs to hear of it"
 
 
 def test_an_address_of_another_machine_is_told(run):

@@ -166,3 +166,8 @@ def test_get_tells_the_status_of_a_refusal_and_exits_with_1(run, world):
     assert result.exit_code == 1
     assert "properly authenticated" in result.stdout
     assert result.stderr == "401 Unauthorized\n"
+
+
+def test_a_command_that_makes_a_new_database_says_so_once(run):
+    told = "Made gridlore.db, a new and empty database; --database-url names another.\n"
+    assert [run("user", "list").stderr for _ in range(2)] == [told, ""]

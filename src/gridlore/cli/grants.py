@@ -16,8 +16,9 @@ from gridlore.cli.world import bring_about, tell_summary
 from gridlore.domain.access import ACCESS_WORDS
 from gridlore.domain.errors import UserError, WorldError
 from gridlore.services.grants import revoke_grant, tell_grants
-from gridlore.services.world.document import TABLES, Place, Problems, RawEntry
+from gridlore.services.world.document import TABLES, Place, Problems, RawEntry, suggest_similar
 from gridlore.services.world.reading import read_entries
+from gridlore.store.interface import DirectoryRecords
 from gridlore.wire.iso8601 import parse_resolution
 
 
@@ -62,6 +63,9 @@ def give_grant(
     try:
         world = read_entries(raw, Problems("command line"), {}, parse_resolution)
         with invocation.open_store() as store:
+            records = store.read_directory()
+            for name in (from_account, to_account):
+                _check_account(records, name)
             summary = bring_about(store, world, accounts)
     except WorldError as error:
         raise UserError("\n".join(text for _, text in error.problems)) from error
@@ -83,8 +87,8 @@ def list_grants(invocation: Invocation, account: str | None) -> None:
     """
     with invocation.open_store() as store:
         records = store.read_directory()
-    if account is not None and account not in {known.name for known in records.accounts}:
-        raise UserError(f"There is no account with the name {account!r}; `gridlore user list` shows them.")
+    if account is not None:
+        _check_account(records, account)
     table = Table("id", "from", "to", "may", "connections")
     for told in tell_grants(records, records.grants):
         if account in (None, told.giver, told.taker):
@@ -105,3 +109,13 @@ def end_grant(invocation: Invocation, grant_id: int) -> None:
     with invocation.open_store() as store, store.change_directory() as transaction:
         told = revoke_grant(transaction, grant_id, now(), actor=operator())
     click.echo(f"The grant {told.id} is revoked: {told.access}, {told.connections} of {told.giver}.")
+
+
+def _check_account(records: DirectoryRecords, name: str) -> None:
+    """Raise UserError unless there is an account of this name."""
+    names = {known.name for known in records.accounts}
+    if name not in names:
+        raise UserError(
+            f"There is no account with the name {name!r}; `gridlore user list` shows them."
+            f"{suggest_similar(name, names)}"
+        )

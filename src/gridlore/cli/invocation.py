@@ -55,7 +55,12 @@ class Invocation:
     @contextmanager
     def open_store(self) -> Iterator[Store]:
         """The store with the newest schema, closed afterwards."""
-        with closing(open_store(self.settings())) as store:
+        settings = self.settings()
+        file = settings.database_file
+        is_new = file is not None and not file.exists()
+        with closing(open_store(settings)) as store:
+            if is_new:
+                click.echo(f"Made {file}, a new and empty database; --database-url names another.", err=True)
             yield store
 
     @contextmanager

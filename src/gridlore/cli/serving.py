@@ -97,7 +97,8 @@ def open_listener(settings: Settings) -> socket.socket:
         listener.close()
         raise SettingError(
             f"HOST and PORT: they must name an address of this machine and a port that is free; got "
-            f"{settings.host} and {settings.port}: {error.strerror}. Another port is given with --port."
+            f"{settings.host} and {settings.port}: {error.strerror}. Another port is given with --port, "
+            "or `make run PORT=8080`."
         ) from error
     listener.set_inheritable(True)
     return listener

@@ -29,7 +29,7 @@ def apply(invocation: Invocation, file: Path) -> None:
 
     FILE is a world file in TOML. Applying it again changes nothing; what it does not mention stays as it
     is. When anything in it is wrong, every problem is listed with its line and nothing is changed. A
-    running server takes the changes over within a second or so (DIRECTORY_MAX_AGE).
+    running server takes the changes over within DIRECTORY_MAX_AGE seconds.
 
     \b
     A small world:

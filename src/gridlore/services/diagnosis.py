@@ -52,7 +52,9 @@ def examine_store(store: Store, directory: Directory, now: int, days: int) -> It
     for sensor in sensors:
         head = heads.get(sensor.id)
         if head is None or head.events_start is None:
-            yield Finding("no data", tell(sensor), "nothing was ever posted", "look at who should", False)
+            yield Finding(
+                "no data", tell(sensor), "nothing was ever posted", "look at who should post it", False
+            )
             continue
         yield from _examine_gaps(store, directory, sensor, head, days)
         page = BlockPage(sensor.id, sensor.resolution, BlockKey(LATEST, 0), RECENT_BLOCKS)

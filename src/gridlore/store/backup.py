@@ -45,7 +45,7 @@ def back_up(database: Path, file: Path, report: Report) -> Copy:
         There is no such database, no room, or the copy is not whole; no file was made or changed.
     """
     if not database.is_file():
-        raise BackupError(f"There is no database {str(database)!r}.")
+        raise BackupError(f"There is no database {str(database)!r}; --database-url names another.")
     with _draft(file) as draft:
         with (
             _sentences(f"{str(database)!r} cannot be copied to {str(file)!r}"),

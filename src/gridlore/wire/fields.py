@@ -131,6 +131,8 @@ def _read_addresses(named: object, noun: str, number: int) -> tuple[str, ...]:
     for address in addresses:
         if not isinstance(address, str) or not address:
             got = "an empty text" if address == "" else shown(address)
+            if address is ABSENT:
+                got = f"no {noun!r}"
             raise ConnectionGroupError(
                 f"A {noun} should be named by a text, its entity address or name; {place(number)} has {got}."
             )

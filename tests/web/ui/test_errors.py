@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from gridlore.web.ui.rendering import PAGE_HEADERS
-from tests.conftest import Databases, WorldClient
+from tests.conftest import WorldClient
 from tests.web.ui.browsing import Page, Person
 
+WORLD = Path(__file__).with_name("grid.toml")
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
