@@ -2,12 +2,16 @@
 
 import gzip
 import json
+import random
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gridlore.domain.errors import BodyTooLargeError, MessageError
+from gridlore.web.bodies import PIECE, unpack
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
@@ -36,6 +40,24 @@ def client(world_client: Callable[..., WorldClient]) -> WorldClient:
 def send(client: WorldClient, body: bytes, **headers: str) -> tuple[int, dict[str, object]]:
     answer = client.request("ann", "POST", METER_DATA, content=body, headers=headers)
     return answer.status_code, answer.json()
+
+
+def test_a_body_of_very_many_members_is_refused_before_it_takes_long() -> None:
+    members = gzip.compress(b"") * 2_000_000
+    began = time.perf_counter()
+    with pytest.raises(MessageError, match="at most 10000 members"):
+        list(unpack(members, 64 * 1024 * 1024))
+    assert time.perf_counter() - began < 2, "it took hours when the rest was copied for each member"
+
+
+def test_what_is_unpacked_comes_in_pieces_and_whole() -> None:
+    plain = random.Random(1).randbytes(3_000_000) + b" " * 3_000_000
+    packed = gzip.compress(plain) + gzip.compress(b"") + gzip.compress(b"the end")
+    pieces = list(unpack(packed, len(plain) + 7))
+    assert b"".join(pieces) == plain + b"the end"
+    assert max(map(len, pieces)) <= PIECE
+    with pytest.raises(BodyTooLargeError):
+        list(unpack(packed, len(plain) + 6))
 
 
 def test_packed_bodies_are_unpacked(client: WorldClient) -> None:
