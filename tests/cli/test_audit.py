@@ -7,9 +7,10 @@ from pathlib import Path
 
 from litestar.testing import TestClient
 
-from gridlore.bootstrap import create_app
+from gridlore.bootstrap import connect_store, create_app
 from gridlore.cli.invocation import operator
 from gridlore.config import load_settings
+from gridlore.domain.audit import AuditEntry
 from tests.cli.conftest import Run
 
 
@@ -57,3 +58,12 @@ def test_the_record_can_be_asked_for_a_user_an_action_and_a_time(run: Run, world
     wrong = run("audit", "--since", "yesterday")
     assert wrong.exit_code == 2
     assert "2015-01-01T00:00:00Z" in wrong.stderr
+
+
+def test_what_users_named_does_nothing_to_a_terminal_and_stays_in_its_line(run: Run, world: Path) -> None:
+    store = connect_store(load_settings())
+    file = {"file": "\x1b[2J\x9b2K\n2099-01-01 \N{RIGHT-TO-LEFT OVERRIDE}übel.csv"}
+    store.record([AuditEntry(0, None, "import", "sensor", 1, "connection CS 1", None, file, "ann")])
+    store.close()
+    [_, line] = run("audit", "--action", "import").stdout.splitlines()
+    assert line.endswith(r"file: \u001b[2J\u009b2K\u000a2099-01-01 \u202eübel.csv")

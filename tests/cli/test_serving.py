@@ -43,7 +43,7 @@ def start(folder: Path) -> Iterator[Start]:
         started.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
-        match = re.match(r"Gridlore serves (http://127\.0\.0\.1:[0-9]+) ", line)
+        match = re.match(r"Gridlore serves (http://(?:127\.0\.0\.1|localhost):[0-9]+) ", line)
         assert match, line + process.stdout.read()
         return process, match[1]
 
@@ -109,6 +109,16 @@ def test_only_trusted_proxies_say_where_a_request_came_from(start):
     for address, secure in ((trusting, True), (trusting_others, False)):
         answer = ask(address, X_Forwarded_For="198.51.100.1", X_Forwarded_Proto="https")
         assert ("Strict-Transport-Security" in answer.headers) is secure
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_socket_that_takes_ipv6_too_knows_ipv4_clients_by_their_own_addresses(start):
+    _, address = start("--host", "::", "--trusted-proxies", "127.0.0.1", "--requests-per-address", "1")
+    address = address.replace("localhost", "127.0.0.1")
+    assert httpx.get(f"{address}/metrics").status_code == 200, "it is asked from this machine"
+    for client in range(15):
+        assert ask(address, X_Forwarded_For=f"192.0.2.{client}").status_code == 200
+        assert ask(address, X_Forwarded_For=f"::ffff:198.51.100.{client}").status_code == 200
 
 
 def test_a_head_that_is_too_long_is_refused_before_it_fills_the_memory(start):

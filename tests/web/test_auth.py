@@ -12,8 +12,10 @@ from argon2 import PasswordHasher
 
 from gridlore.bootstrap import connect_store, open_accounts
 from gridlore.config import load_settings
+from gridlore.domain.errors import TooManyRequestsError
 from gridlore.services import accounts as accounts_module
 from gridlore.services.accounts import Accounts
+from gridlore.services.throttle import LoginThrottle
 from gridlore.web.platform import THREADS
 from tests.conftest import WorldClient, wait_for
 
@@ -123,6 +125,20 @@ def test_password_and_email_in_any_case_give_a_token_that_works(client: WorldCli
     assert code == 200
     assert set(body) == {"auth_token", "user_id"}
     assert status(client, str(body["auth_token"])) == 200
+
+
+def test_who_guesses_from_many_addresses_of_one_network_is_one_and_others_are_not_held_back() -> None:
+    throttle = LoginThrottle(3)
+    for number in range(3):
+        throttle.count_failure("ann@plug.example", f"2001:db8::{number}", now=0.0)
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("ann@plug.example", "2001:db8::ffff", now=1.0)
+    throttle.check("ann@plug.example", "2001:db8:0:1::", now=1.0)
+    for _ in range(3):
+        throttle.count_failure("ann@plug.example", "::ffff:192.0.2.1", now=0.0)
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("ann@plug.example", "192.0.2.1", now=1.0)
+    throttle.check("ann@plug.example", "::ffff:192.0.2.2", now=1.0)
 
 
 def test_a_wrong_password_and_an_unknown_email_are_told_alike(client: WorldClient) -> None:

@@ -32,6 +32,9 @@ FRAMING = 8
 REFUSED_AT_ONCE = 256
 """Connections beyond the limit that are told so; still more are closed without a word."""
 
+MAPPED = "::ffff:"
+"""What an IPv4 address begins with on a socket that takes IPv6 too; settings and limits know it without."""
+
 
 _UPGRADE = re.compile(rb"(?i)(\r\n)upgrade:")
 
@@ -84,6 +87,9 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, or one too many, to be told so."""
         super().connection_made(transport)
+        if self.client is not None:
+            host, port = self.client
+            self.client = host.removeprefix(MAPPED), port
         excess = len(self.connections) - self.patience.connections
         if excess > REFUSED_AT_ONCE:
             transport.abort()

@@ -16,6 +16,7 @@ from gridlore.cli.moments import SinceType
 from gridlore.cli.terminal import print_table
 from gridlore.domain.audit import AuditEntry, AuditFilter
 from gridlore.domain.timing import format_instant
+from gridlore.services.world.document import visible
 
 
 @click.command("audit", short_help="Tell who did what, and when.")
@@ -60,10 +61,7 @@ def audit(
     for entry in entries:
         table.add_row(
             format_instant(entry.recorded_at // 1_000_000 * 1_000_000),
-            entry.actor,
-            entry.action,
-            entry.title,
-            _tell(entry),
+            *map(visible, (entry.actor, entry.action, entry.title, _tell(entry))),
         )
     print_table(table)
 

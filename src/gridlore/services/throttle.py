@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from math import ceil
 from threading import Lock
 
@@ -70,7 +70,8 @@ class LoginThrottle:
                 self._failures.popitem(last=False)
 
     def _limits(self, email: str, address: str) -> tuple[tuple[Key, int], tuple[Key, int]]:
-        return ((email.lower(), address), self._attempts), (("", address), self._attempts * ADDRESS_FACTOR)
+        network = network_of(address)
+        return ((email.lower(), network), self._attempts), (("", network), self._attempts * ADDRESS_FACTOR)
 
 
 class RequestThrottle:
@@ -138,10 +139,13 @@ def network_of(address: str) -> str:
 
     >>> network_of("192.0.2.7"), network_of("2001:db8::1:2:3:4"), network_of("2001:db8::f"), network_of("")
     ('192.0.2.7', '2001:db8::/64', '2001:db8::/64', '')
+    >>> network_of("::ffff:192.0.2.7")
+    '192.0.2.7'
     """
     if ":" not in address:
         return address
     try:
-        return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
+        found = IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))

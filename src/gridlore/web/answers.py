@@ -164,9 +164,10 @@ def _find_template(request: AnyRequest) -> str:
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
-    """A mistake of ours: told without details, logged with all of them."""
+    """A mistake of ours: told without details, logged with all of them but the path, which may be secret."""
     exchange: Any = request.scope["gridlore"]  # type: ignore[typeddict-item]
-    log.error("request failed", request_id=exchange.id.decode(), path=_path(request), exc_info=error)
+    route = request.scope.get("path_template") or "unknown"
+    log.error("request failed", request_id=exchange.id.decode(), route=route, exc_info=error)
     body = {
         "status": "INTERNAL_ERROR",
         "message": "Something went wrong on our side, and has been logged. Nothing was stored.",

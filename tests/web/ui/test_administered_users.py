@@ -4,8 +4,10 @@ import re
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from gridlore.bootstrap import connect_store, open_accounts
+from gridlore.services.accounts import Accounts
 from tests.conftest import WorldClient
 from tests.web.ui.administering import USERS, find_user, recorded
 from tests.web.ui.browsing import Form, Person
@@ -45,6 +47,21 @@ def test_an_invited_user_sets_a_password_once_and_logs_in(client: WorldClient, r
         ("invite", "user new@plug.example"),
         ("create", "user new@plug.example"),
     ]
+
+
+def test_an_invitation_is_not_logged_even_when_we_make_a_mistake(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Accounts, "user_of_invitation", fail)
+    client.http._transport.raise_server_exceptions = False  # type: ignore[attr-defined]
+    with capture_logs() as logged:
+        assert client.http.get("/invitation/the-secret").status_code == 500
+    [entry] = [entry for entry in logged if entry["event"] == "request failed"]
+    assert entry["route"] == "/invitation/{token}"
+    assert "the-secret" not in str(logged)
 
 
 def test_invitations_end_after_a_week_and_are_no_tokens(client: WorldClient, root: Person) -> None:

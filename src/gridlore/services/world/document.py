@@ -111,7 +111,7 @@ def _title(fields: dict[str, Any]) -> str:
     for key in ("name", "email", "quantity", "from"):
         title = " ".join(str(fields.get(key, "")).split())
         if title:
-            return f" ({_visible(title[:MAX_TITLE])})"
+            return f" ({visible(title[:MAX_TITLE])})"
     return ""
 
 
@@ -152,11 +152,11 @@ def shown(value: object) -> str:
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, str | list | dict):
-        text = _visible(json.dumps(value, ensure_ascii=False, default=str))
+        text = visible(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Text that stays in its line and does nothing to a terminal."""
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
