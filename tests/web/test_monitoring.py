@@ -253,5 +253,5 @@ def test_traces_that_cannot_be_made_stop_the_start(
 ) -> None:
     settings = databases.settings(databases.create(), TRACES_URL="http://127.0.0.1:4318")
     monkeypatch.setattr(bootstrap, "find_spec", lambda _: None)
-    with pytest.raises(SettingError, match=r"pip install 'gridlore\[tracing\]'"):
+    with pytest.raises(SettingError, match=r"pip install '\.\[tracing\]'"):
         check_tracing(settings)
