@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gridlore.domain.errors import BodyTooLargeError, MessageError
 from gridlore.web import bodies
-from gridlore.web.bodies import SHORT_BODY, unpack, unpack_short
+from gridlore.web.bodies import PIECE, SHORT_BODY, unpack, unpack_short
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
@@ -24,6 +24,10 @@ NOISE = bytes(i * i % 251 ^ i % 241 for i in range(300_000))
 def databases(sqlite_databases: Databases) -> Databases:
     """Bodies are read the same whatever the store."""
     return sqlite_databases
+
+
+def unpack_all(packed: bytes, limit: int) -> bytes:
+    return b"".join(unpack(packed, limit))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +51,9 @@ def test_only_what_is_short_is_unpacked_on_the_event_loop(
 ) -> None:
     threads: list[str] = []
 
-    def unpack_watched(packed: bytes, limit: int) -> bytes:
+    def unpack_watched(packed: bytes, limit: int) -> Iterator[bytes]:
         threads.append(threading.current_thread().name)
-        return unpack(packed, limit)
+        yield from unpack(packed, limit)
 
     monkeypatch.setattr(bodies, "unpack", unpack_watched)
     client = world_client(WORLD)
@@ -63,19 +67,31 @@ def test_only_what_is_short_is_unpacked_on_the_event_loop(
 @pytest.mark.parametrize("cut", [1, 4096, 100_000, 299_999])
 def test_members_of_any_length_are_put_together(cut: int) -> None:
     packed = gzip.compress(NOISE[:cut]) + gzip.compress(NOISE[cut:], 0)
-    assert unpack(packed, len(NOISE)) == NOISE
+    assert unpack_all(packed, len(NOISE)) == NOISE
     with pytest.raises(BodyTooLargeError):
-        unpack(packed, len(NOISE) - 1)
+        unpack_all(packed, len(NOISE) - 1)
     with pytest.raises(MessageError, match="too early"):
-        unpack(packed[:-1], len(NOISE))
+        unpack_all(packed[:-1], len(NOISE))
     with pytest.raises(MessageError, match="is not"):
-        unpack(packed + b"more", len(NOISE))
+        unpack_all(packed + b"more", len(NOISE))
+
+
+def test_what_unfolds_is_counted_piece_by_piece(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(bodies, "hold", lambda _, size: held.append(size))
+    client = world_client(WORLD)
+    packed, headers = gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"}
+    client.request("ann", "POST", "/api/v1_1/postMeterData", content=packed, headers=headers)
+    assert sum(held) == 10_000_000
+    assert max(held) < 2 * PIECE
 
 
 def test_very_many_members_are_unpacked_in_little_time() -> None:
     member = gzip.compress(b"")
     began = time.process_time()
-    assert unpack(member * 200_000, 1) == b""
+    assert unpack_all(member * 200_000, 1) == b""
     assert time.process_time() - began < 5
 
 

@@ -6,6 +6,8 @@ Layer: web.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from functools import partial
 
 from gridlore.domain.errors import BodyTooLargeError, MessageError
 from gridlore.web.admission import hold
@@ -15,8 +17,11 @@ from gridlore.web.platform import Platform
 SHORT_BODY = 64 * 1024
 """Longer bodies, as sent or unpacked, are unpacked and read in a thread. [bytes]"""
 
-FIRST_PART = 4 * 1024
-"""How much of a gzip member is looked at first. [bytes]"""
+STEP = 4 * 1024
+"""How much of a packed body is unpacked at a time. [bytes]"""
+
+PIECE = 1024 * 1024
+"""How much of an unpacked body comes at a time, and is counted before there is more. [bytes]"""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -40,10 +45,16 @@ async def read_body(platform: Platform, request: AnyRequest, limit: int) -> byte
     if encoding not in {"gzip", "x-gzip"}:
         raise MessageError(f"Content-Encoding may be gzip, or absent; got {encoding!r}.")
     unpacked = unpack_short(body, limit) if len(body) <= SHORT_BODY else None
-    if unpacked is None:
-        unpacked = await platform.in_thread(unpack, body, limit)
-    hold(request.scope, len(unpacked))
-    return unpacked
+    if unpacked is not None:
+        hold(request.scope, len(unpacked))
+        return unpacked
+    pieces = unpack(body, limit)
+    unpack_on = partial(next, pieces, None)
+    found: list[bytes] = []
+    while (piece := await platform.in_thread(unpack_on)) is not None:
+        hold(request.scope, len(piece))
+        found.append(piece)
+    return b"".join(found)
 
 
 async def _receive(request: AnyRequest, limit: int) -> bytes:
@@ -75,28 +86,32 @@ def unpack_short(packed: bytes, limit: int) -> bytes | None:
     return unpacked if unpacker.eof and not unpacker.unused_data else None
 
 
-def unpack(packed: bytes, limit: int) -> bytes:
-    """The unpacked bytes of one or more gzip members; raises as ``read_body`` does.
+def unpack(packed: bytes, limit: int) -> Iterator[bytes]:
+    """The unpacked bytes of gzip members, about a ``PIECE`` at a time; raises as ``read_body`` does.
 
-    What follows a member is looked at again. So a member is read in parts, small ones first: a body of very
-    many members would be copied once for each otherwise.
+    What follows a member is copied when it ends, so input is handed over in small steps: the rest of a body of
+    very many members would be copied once for each otherwise.
     """
-    parts: list[bytes] = []
-    view, start, room = memoryview(packed), 0, limit
-    while start < len(packed):
-        unpacker, size = zlib.decompressobj(_GZIP), FIRST_PART
-        while not unpacker.eof:
-            if start >= len(packed):
-                raise MessageError("The body says it is gzip, and ends too early.")
-            taken = view[start : start + size]
-            try:
-                part = unpacker.decompress(taken, room + 1)
-            except zlib.error as error:
-                raise MessageError(f"The body says it is gzip, and is not: {error}.") from error
-            room -= len(part)
-            if room < 0:
-                raise BodyTooLargeError(f"The unpacked body is larger than {limit} bytes. Send it in parts.")
-            parts.append(part)
-            start += len(taken) - len(unpacker.unused_data)
-            size *= 2
-    return b"".join(parts)
+    rest, room = memoryview(packed), limit
+    parts, size = [], 0
+    unpacker = zlib.decompressobj(_GZIP)
+    while rest:
+        step = rest[:STEP]
+        try:
+            part = unpacker.decompress(step, PIECE)
+        except zlib.error as error:
+            raise MessageError(f"The body says it is gzip, and is not: {error}.") from error
+        rest = rest[len(step) - len(unpacker.unused_data or unpacker.unconsumed_tail) :]
+        room -= len(part)
+        if room < 0:
+            raise BodyTooLargeError(f"The unpacked body is larger than {limit} bytes. Send it in parts.")
+        parts.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(parts)
+            parts, size = [], 0
+        if unpacker.eof and rest:
+            unpacker = zlib.decompressobj(_GZIP)
+    if packed and not unpacker.eof:
+        raise MessageError("The body says it is gzip, and ends too early.")
+    yield b"".join(parts)

@@ -213,10 +213,15 @@ def parse_duration(text: object, error: Failure, *, what: str = "duration") -> D
             return _read_duration(text)
         except (ValueError, ArithmeticError) as caught:
             problem = caught
-    raise error(
+    raise no_duration(text, error, what=what) from problem
+
+
+def no_duration(text: object, error: Failure, *, what: str = "duration") -> GridloreError:
+    """What to say of a text, or of something else, that is no duration."""
+    return error(
         f"The {what} should be an ISO 8601 duration of at most 300 years, without fractions of months or "
         f"years, such as PT15M, PT1H30M, P1D or P1M; got {shown(text)}."
-    ) from problem
+    )
 
 
 @lru_cache(maxsize=1024)

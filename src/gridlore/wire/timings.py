@@ -13,7 +13,7 @@ from gridlore.domain.errors import HorizonError, PeriodError
 from gridlore.domain.timing import format_instant, format_span, to_instant
 from gridlore.wire.bodies import Fields
 from gridlore.wire.fields import for_all
-from gridlore.wire.iso8601 import Horizon, parse_duration, parse_horizon, parse_instant
+from gridlore.wire.iso8601 import Horizon, no_duration, parse_duration, parse_horizon, parse_instant
 from gridlore.wire.quoting import ABSENT, shown
 
 
@@ -69,9 +69,9 @@ def read_period_to_end(message: Fields) -> Period:
 
 
 def _extend(start: int, first: datetime, start_text: str, duration_text: object) -> Period:
-    if not isinstance(duration_text, str):
-        parse_duration(duration_text, PeriodError)  # explains what is wrong
-    return _extend_by(start, first, start_text, str(duration_text))
+    if isinstance(duration_text, str):
+        return _extend_by(start, first, start_text, duration_text)
+    raise no_duration(duration_text, PeriodError)
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,7 @@
 """Where administration is, and what it did: shared by its tests."""
 
+from contextlib import closing
+
 from gridlore.bootstrap import connect_store
 from gridlore.domain.audit import AuditEntry, AuditFilter
 from gridlore.domain.sensors import Sensor, User
@@ -9,27 +11,18 @@ USERS, SENSORS, ACCOUNTS = "/administration/users", "/administration/sensors", "
 
 
 def recorded(client: WorldClient) -> list[AuditEntry]:
-    store = connect_store(client.settings)
-    try:
+    with closing(connect_store(client.settings)) as store:
         return store.read_audit(100, only=AuditFilter(comings=False))
-    finally:
-        store.close()
 
 
 def find_user(client: WorldClient, email: str) -> User:
-    store = connect_store(client.settings)
-    try:
+    with closing(connect_store(client.settings)) as store:
         return next(user for user in store.read_directory().users if user.email == email)
-    finally:
-        store.close()
 
 
 def find_sensor(client: WorldClient, name: str) -> Sensor:
-    store = connect_store(client.settings)
-    try:
+    with closing(connect_store(client.settings)) as store:
         return next(sensor for sensor in store.read_directory().sensors if sensor.name == name)
-    finally:
-        store.close()
 
 
 def post_value(client: WorldClient, connection: str) -> None:
