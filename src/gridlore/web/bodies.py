@@ -89,8 +89,8 @@ def unpack_short(packed: bytes, limit: int) -> bytes | None:
 def unpack(packed: bytes, limit: int) -> Iterator[bytes]:
     """The unpacked bytes of gzip members, about a ``PIECE`` at a time; raises as ``read_body`` does.
 
-    What follows a member is copied when it ends, so input is handed over in small steps: the rest of a body of
-    very many members would be copied once for each otherwise.
+    What follows a member is copied when it ends, so input is handed over in small steps: the rest of a body
+    of very many members would be copied once for each otherwise.
     """
     rest, room = memoryview(packed), limit
     parts, size = [], 0
