@@ -92,7 +92,7 @@ def lines_of(client: WorldClient) -> list[dict[str, object]]:
 
 
 def test_a_stored_message_leaves_a_receipt_in_the_log(open_client: Open) -> None:
-    receipt, refused, unknown = lines_of(open_client(LOG_REQUESTS="all"))
+    receipt, refused, unknown = lines_of(open_client())
     assert receipt == receipt | {
         "request_id": "post-1",
         "method": "POST",
@@ -109,11 +109,23 @@ def test_a_stored_message_leaves_a_receipt_in_the_log(open_client: Open) -> None
     assert "s3cret" not in str([receipt, refused, unknown])
 
 
-@pytest.mark.parametrize(("setting", "codes"), [({}, [400, 404]), ({"LOG_REQUESTS": "none"}, [])])
-def test_unless_asked_for_only_what_went_wrong_is_logged(
+@pytest.mark.parametrize(
+    ("setting", "codes"),
+    [
+        ({"LOG_REQUESTS": "all"}, [200, 200, 400, 404]),
+        ({}, [200, 400, 404]),
+        ({"LOG_REQUESTS": "errors"}, [400, 404]),
+        ({"LOG_REQUESTS": "none"}, []),
+    ],
+)
+def test_what_is_read_is_logged_only_when_asked_for(
     open_client: Open, setting: dict[str, str], codes: list[int]
 ) -> None:
-    assert [line["status"] for line in lines_of(open_client(**setting))] == codes
+    client = open_client(**setting)
+    with capture_logs() as lines:
+        client.get("ann", "getConnection")
+    lines += lines_of(client)
+    assert [line["status"] for line in lines if line["event"] == "request"] == codes
 
 
 def first_refusal(send: Callable[[], httpx.Response]) -> httpx.Response:

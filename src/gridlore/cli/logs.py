@@ -20,7 +20,6 @@ def configure_logging(settings: Settings) -> None:
     """Log from now on as the settings say, in this process."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -28,7 +27,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, *endings],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -41,7 +40,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def _endings(log_format: str) -> list[Processor]:
-    if log_format == "json":
+    if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
     plain = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

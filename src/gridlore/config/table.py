@@ -274,17 +274,18 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "LOG_FORMAT",
-        "console",
-        "console | json",
-        "log lines for people or for machines",
-        one_of("a log format", "console", "json"),
+        "auto",
+        "auto | console | json",
+        "log lines for people, for machines, or for people on a terminal and for machines anywhere else",
+        one_of("a log format", "auto", "console", "json"),
     ),
     Setting(
         "LOG_REQUESTS",
-        "errors",
-        "all | errors | none",
-        "which requests get a line in the log: all, those that were refused or failed, or none",
-        one_of("this", "all", "errors", "none"),
+        "receipts",
+        "all | receipts | errors | none",
+        "which requests get a line in the log: all; messages that were stored, and what was refused or "
+        "failed; what was refused or failed; or none",
+        one_of("this", "all", "receipts", "errors", "none"),
     ),
     Setting(
         "METRICS",

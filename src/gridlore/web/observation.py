@@ -47,6 +47,9 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 HUNG_UP = 499
 """Counted for who went away before there was an answer."""
 
+LOGGED = {"all": (0, False), "receipts": (400, True), "errors": (400, False), "none": (1000, False)}
+"""Of LOG_REQUESTS: from which status on a request leaves a line, and whether a stored message always does."""
+
 EVERYWHERE: Headers = [(b"x-content-type-options", b"nosniff")]
 """Headers of every answer."""
 
@@ -114,8 +117,8 @@ class Tracing(Protocol):
 class Monitoring:
     """What watches over the application, and how.
 
-    ``users`` and ``addresses`` bound requests; ``metrics``, ``metrics_token``, ``log_requests`` (all, errors
-    or none) and ``hsts_max_age`` [s] as the settings say; ``tracing`` is None without traces.
+    ``users`` and ``addresses`` bound requests; ``metrics``, ``metrics_token``, ``log_requests`` (a name of
+    ``LOGGED``) and ``hsts_max_age`` [s] as the settings say; ``tracing`` is None without traces.
     """
 
     tally: Tally
@@ -143,7 +146,8 @@ class Monitoring:
         self, serve: ASGIApplication, refuse: Callable[[Any, GridloreError], ASGIApplication]
     ) -> ASGIApplication:
         """The application, watched; ``refuse`` makes the answers that the framework has no part in."""
-        logged_from = {"all": 0, "errors": 400, "none": 1000}[self.log_requests]
+        logged_from, with_receipts = LOGGED[self.log_requests]
+        lines = log.bind()  # once: a logger that is not bound is made anew for each line
         headers_of = _headers_by_scheme(self.hsts_max_age)
         name_request = _make_ids()
         tally, admit, tracing = self.tally, self.addresses.admit, self.tracing
@@ -178,8 +182,8 @@ class Monitoring:
                 tally.count(scope.get("path_template") or "unknown", method, status, seconds)
                 if exchange.receipt is not None:
                     tally.count_values(exchange.receipt)
-                if status >= logged_from:
-                    _log(scope, exchange, status, seconds)
+                if status >= logged_from or (with_receipts and exchange.receipt is not None):
+                    _log(lines, scope, exchange, status, seconds)
 
         return observe
 
@@ -207,7 +211,7 @@ def _make_ids() -> Callable[[Headers], bytes]:
     return name_request
 
 
-def _log(scope: Any, exchange: Exchange, status: int, seconds: float) -> None:
+def _log(lines: Any, scope: Any, exchange: Exchange, status: int, seconds: float) -> None:
     """One line about a request. Neither its path nor its query, which may hold secrets."""
     facts: dict[str, object] = {
         "request_id": exchange.id.decode(),
@@ -225,7 +229,7 @@ def _log(scope: Any, exchange: Exchange, status: int, seconds: float) -> None:
     if exchange.receipt is not None:
         facts |= {"stored": exchange.receipt.stored, "unchanged": exchange.receipt.unchanged}
         facts["sensors"] = exchange.receipt.sensors
-    (log.warning if status >= 500 else log.info)("request", **facts)
+    (lines.warning if status >= 500 else lines.info)("request", **facts)
 
 
 def _content_length(headers: Headers) -> int | None:
