@@ -11,6 +11,8 @@ from gridlore.domain.beliefs import make_blocks
 from gridlore.domain.errors import SchemaError
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store import migration
+from gridlore.store.codec import pack_floats, pack_integers
+from gridlore.store.interface import Window
 from gridlore.store.relational import RelationalStore
 from gridlore.store.schema import metadata
 from gridlore.store.writer import Writer
@@ -18,6 +20,11 @@ from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
 
 QUARTER = 15 * MINUTE
+EXTREMES = (np.finfo(float).max, np.finfo(float).min, 1e-310)
+AWKWARD = np.array(
+    [1 / 3, 0.0, -0.0, np.nan, 5e-324, -2.225073858507201e-308, 2.2250738585072014e-308, *EXTREMES]
+)
+"""Float64 of every kind that a block may hold."""
 
 
 def test_the_migrated_schema_is_the_declared_one(store: RelationalStore) -> None:
@@ -63,6 +70,57 @@ def test_a_database_of_an_older_version_keeps_what_it_has_when_it_is_upgraded(da
     assert ([user.name for user in records.users], records.keys, records.grants) == (["ann"], [], [])
     (entry,) = store.read_audit(10)
     assert (entry.recorded_at, entry.user_id, entry.title) == (5, 1, "user ann@example.com")
+    store.close()
+
+
+def test_values_stored_as_arrays_are_the_same_after_an_upgrade(postgres_databases: Databases) -> None:
+    store = connect_store(postgres_databases.settings(postgres_databases.create()))
+    assert isinstance(store, RelationalStore)
+    times = [DAY - step * HOUR for step in range(len(AWKWARD))]
+    with store.engine.connect() as connection:
+        migration.upgrade_schema(connection, "0004")
+        connection.execute(text("INSERT INTO account VALUES (1, 'Charge Co', 'Prosumer')"))
+        connection.execute(text("INSERT INTO source VALUES (1, 'script', 'feed')"))
+        connection.execute(
+            text(
+                "INSERT INTO sensor VALUES (1, 'market', 'prices', 'EUR/MWh', :step, 0, 'UTC', NULL, 'both')"
+            ),
+            {"step": QUARTER},
+        )
+        connection.execute(
+            text("INSERT INTO belief_block VALUES (1, 0, 1, 1, 9, NULL, NULL, :times, :floats)"),
+            {"times": times, "floats": AWKWARD.tolist()},
+        )
+        connection.execute(
+            text("INSERT INTO belief_block VALUES (1, :start, 2, 1, 9, 5, NULL, NULL, ARRAY[1.5])"),
+            {"start": DAY},
+        )
+        connection.commit()
+    store.upgrade_schema()
+    ((first, second),) = store.read_blocks([Window(1, 0, 2 * DAY, QUARTER)])
+    assert first.values.tobytes() == AWKWARD.tobytes()
+    assert first.belief_times is not None and first.belief_times.tolist() == times
+    assert (second.values.tolist(), second.belief_times, second.belief_time) == ([1.5], None, 5)
+    store.close()
+
+
+def test_sql_users_read_each_value_exactly(postgres_databases: Databases) -> None:
+    store = connect_store(
+        postgres_databases.settings(postgres_databases.create(postgres_databases.template(None)))
+    )
+    assert isinstance(store, RelationalStore)
+    times = np.array([-1, 0, 1, 2**62, -(2**62), 7, 8, 9, 10, 11])
+    for values in (AWKWARD, np.random.default_rng(1).normal(size=2048) ** 9):
+        whole = {"floats": pack_floats(values), "times": pack_integers(times)}
+        with store.engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT value, belief_time FROM unpack_block(:floats, :times) LIMIT 10"), whole
+            ).all()
+            read = connection.execute(
+                text("SELECT value FROM unpack_block(:floats, NULL) ORDER BY i"), whole
+            ).scalars()
+            assert np.array(read.all()).tobytes() == values.tobytes()
+            assert [time for _, time in rows] == times.tolist()
     store.close()
 
 

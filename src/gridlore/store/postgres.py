@@ -1,4 +1,4 @@
-"""The production store: PostgreSQL through psycopg 3, arrays in binary, writes by COPY.
+"""The production store: PostgreSQL through psycopg 3, arrays as bytes (ADR 023), writes by COPY.
 
 Layer: store. Every statement about blocks and heads names its sensors, so that they can be spread by sensor.
 """
@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import orjson
 import psycopg
 from psycopg import errors
-from sqlalchemy import Double, create_engine, event
+from sqlalchemy import Double, create_engine
 from sqlalchemy.engine import make_url
 
 from gridlore.domain.audit import AuditEntry
@@ -22,13 +22,7 @@ from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import schema
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import (
-    floats_from_elements,
-    floats_to_array,
-    integers_from_elements,
-    integers_to_array,
-    register_arrays,
-)
+from gridlore.store.codec import pack_floats, pack_integers, unpack_floats, unpack_integers
 from gridlore.store.interface import BlockPage, StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -131,7 +125,6 @@ class PostgresStore(RelationalStore):
             pool_timeout=CONNECT_TIMEOUT,
             pool_reset_on_return=None,
         )
-        event.listen(self._blocks, "connect", lambda connection, _: register_arrays(connection))
 
     def close(self) -> None:
         self._blocks.dispose()
@@ -295,8 +288,8 @@ def _unavailable_when_lost() -> Iterator[None]:
 def _to_copied_row(block: Block) -> bytes:
     """A block as a row to COPY, its columns in the order of BLOCK_COLUMNS."""
     numbers = (block.sensor_id, block.start, block.seq, block.source_id, block.recorded_at)
-    values = floats_to_array(block.values)
-    times = None if block.belief_times is None else integers_to_array(block.belief_times)
+    values = pack_floats(block.values)
+    times = None if block.belief_times is None else pack_integers(block.belief_times)
     return b"".join(
         [
             _COPIED_NUMBERS.pack(len(BLOCK_COLUMNS), *(part for number in numbers for part in (8, number))),
@@ -319,7 +312,7 @@ def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, list[int]]:
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
     rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return page_blocks(page, rows, floats_from_elements, integers_from_elements)
+    return page_blocks(page, rows)
 
 
 def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list[list[Block]]:
@@ -343,7 +336,7 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
             ),
         )
         rows = cursor.fetchall()
-    arrays = floats_from_elements([row[-1] for row in rows])
+    arrays = unpack_floats([row[-1] for row in rows])
     for row, values in zip(rows, arrays, strict=True):
         number, sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
         window = windows[number]
@@ -355,7 +348,7 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
             values,
             belief_time,
             belief_horizon,
-            None if times is None else integers_from_elements(times),
+            None if times is None else unpack_integers(times),
             recorded_at,
             seq,
         )

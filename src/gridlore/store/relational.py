@@ -5,7 +5,7 @@ Layer: store. Blocks and heads, the hot path, are each store's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
@@ -21,9 +21,9 @@ from gridlore.domain.errors import SchemaError, SensorInUseError, StoreUnavailab
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
-from gridlore.domain.timing import FloatArray, IntArray
 from gridlore.store import migration, schema
 from gridlore.store.audit import read_entries, write_entry
+from gridlore.store.codec import unpack_floats, unpack_integers
 from gridlore.store.interface import BlockPage, DirectoryRecords
 
 HEAD_COLUMNS = tuple(str(column.name) for column in schema.sensor_head.columns)
@@ -67,17 +67,12 @@ def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
     return page.sensor_id, page.before.start, page.before.seq, page.limit
 
 
-def page_blocks(
-    page: BlockPage,
-    rows: Sequence[Sequence[Any]],
-    floats: Callable[[Sequence[bytes]], list[FloatArray]],
-    integers: Callable[[bytes], IntArray],
-) -> list[Block]:
-    """The blocks of a page's rows; ``floats`` and ``integers`` decode the database's arrays."""
+def page_blocks(page: BlockPage, rows: Sequence[Sequence[Any]]) -> list[Block]:
+    """The blocks of a page's rows."""
     found = []
-    for row, values in zip(rows, floats([row[-1] for row in rows]), strict=True):
+    for row, values in zip(rows, unpack_floats([row[-1] for row in rows]), strict=True):
         sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-        belief_times = None if times is None else integers(times)
+        belief_times = None if times is None else unpack_integers(times)
         known = (belief_time, belief_horizon, belief_times)
         found.append(Block(sensor_id, source_id, start, page.resolution, values, *known, recorded_at, seq))
     return found

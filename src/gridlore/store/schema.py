@@ -1,14 +1,13 @@
 """The tables, declared once for SQLite and PostgreSQL (docs/storage-format.md).
 
-Layer: store. Times are int64 microseconds since 1970-01-01T00:00Z. Ids are given, never drawn from a
-sequence. Nothing references a block, and every key of a block starts with ``sensor_id``, so that
-blocks can be spread over a cluster by sensor.
+Layer: store. Times are int64 microseconds since 1970-01-01T00:00Z. Arrays are bytes (``codec.py``). Ids are
+given, never drawn from a sequence. Nothing references a block, and every key of a block starts with
+``sensor_id``, so that blocks can be spread over a cluster by sensor.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -31,12 +30,6 @@ metadata = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_name)s",
     }
 )
-
-FLOATS = ARRAY(Double).with_variant(LargeBinary, "sqlite")
-"""float8[] on PostgreSQL, little-endian float64 in a BLOB on SQLite."""
-
-INTEGERS = ARRAY(BigInteger).with_variant(LargeBinary, "sqlite")
-"""bigint[] on PostgreSQL, little-endian int64 in a BLOB on SQLite."""
 
 
 def _id(name: str = "id") -> Column[int]:
@@ -167,8 +160,8 @@ belief_block = Table(
     Column("recorded_at", BigInteger, nullable=False),
     Column("belief_time", BigInteger, comment="all events known at one time, or"),
     Column("belief_horizon", BigInteger, comment="each known that long before its end, or"),
-    Column("belief_times", INTEGERS, comment="each known at its own time"),
-    Column("event_values", FLOATS, nullable=False, comment="in the sensor's unit; NaN is a hole"),
+    Column("belief_times", LargeBinary, comment="each known at its own time"),
+    Column("event_values", LargeBinary, nullable=False, comment="in the sensor's unit; NaN is a hole"),
     PrimaryKeyConstraint("sensor_id", "start", "seq"),
     CheckConstraint(
         "(CASE WHEN belief_time IS NULL THEN 0 ELSE 1 END)"

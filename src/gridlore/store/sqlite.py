@@ -18,7 +18,7 @@ from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import floats_from_blobs, floats_to_blob, integers_from_blob, integers_to_blob
+from gridlore.store.codec import pack_floats, pack_integers, unpack_floats, unpack_integers
 from gridlore.store.interface import BlockPage, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -195,7 +195,7 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
         if window.source_id is not None:
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
         rows = cursor.execute(statement, parameters).fetchall()
-        arrays = floats_from_blobs([row[-1] for row in rows])
+        arrays = unpack_floats([row[-1] for row in rows])
         blocks = []
         for row, values in zip(rows, arrays, strict=True):
             block_start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
@@ -207,7 +207,7 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
                 values,
                 belief_time,
                 belief_horizon,
-                None if times is None else integers_from_blob(times),
+                None if times is None else unpack_integers(times),
                 recorded_at,
                 seq,
             )
@@ -219,7 +219,7 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
 
 def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:
     rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return page_blocks(page, rows, floats_from_blobs, integers_from_blob)
+    return page_blocks(page, rows)
 
 
 def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:
@@ -236,6 +236,6 @@ def _to_row(block: Block) -> tuple[Any, ...]:
         block.recorded_at,
         block.belief_time,
         block.belief_horizon,
-        None if block.belief_times is None else integers_to_blob(block.belief_times),
-        floats_to_blob(block.values),
+        None if block.belief_times is None else pack_integers(block.belief_times),
+        pack_floats(block.values),
     )
