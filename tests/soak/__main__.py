@@ -99,6 +99,7 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
     asks, sender = iter(mix), Sender(server.port)
     began = own_memory(server)
     ready = await sender.send_all(mix.prepare())
+    each = await sender.send_all(map(mix.make, SHARES))
     tell(f"{ready.stored:,} values are there; measuring capacity for {plan.capacity_seconds:g} s")
     capacity, fast = await sender.measure_capacity(asks, plan.capacity_seconds, CAPACITY_CLIENTS)
     rate = plan.rate or LOAD * capacity
@@ -142,7 +143,7 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
         },
         "thirds": compare_thirds(periods),
     }
-    return figures, periods, [*ready.errors, *fast.errors, *warm[0].errors]
+    return figures, periods, [*ready.errors, *each.errors, *fast.errors, *warm[0].errors]
 
 
 def run(store: str, plan: Plan, folder: Path, tell: Tell) -> dict[str, object]:
