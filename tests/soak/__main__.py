@@ -175,9 +175,9 @@ def show_end(figures: dict[str, object]) -> Sequence[str]:
                 "rate",
                 "achieved_rate",
                 "values_stored",
-                "client_busy",
             )
         ),
+        f"busy part of a core: server {figures['server_busy']}, client {figures['client_busy']}",
         f"memory [MiB]: {figures['memory_mib']}  database before and after [MiB]: {figures['database_mib']}",
         *(figures["faults"] or ["passed: no errors; memory and latency are flat"]),  # type: ignore[misc]
     ]
