@@ -168,14 +168,7 @@ def show_end(figures: dict[str, object]) -> Sequence[str]:
         *show_thirds(figures["thirds"]),  # type: ignore[arg-type]
         "  ".join(
             f"{name.replace('_', ' ')}: {figures[name]}"
-            for name in (
-                "requests",
-                "errors",
-                "late",
-                "rate",
-                "achieved_rate",
-                "values_stored",
-            )
+            for name in ("requests", "errors", "late", "rate", "achieved_rate", "values_stored")
         ),
         f"busy part of a core: server {figures['server_busy']}, client {figures['client_busy']}",
         f"memory [MiB]: {figures['memory_mib']}  database before and after [MiB]: {figures['database_mib']}",
