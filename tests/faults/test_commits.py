@@ -51,7 +51,7 @@ def test_a_commit_that_nobody_heard_of_is_whole_or_absent_and_may_be_sent_again(
     side: str, server: Server, proxy: Proxy
 ) -> None:
     client = server.login(*LOGIN)
-    first = 1000 if side == BEFORE else 2000
+    first = -1000 if side == BEFORE else -2000  # other slots than those of the load below
     assert client.post("/api/v1_1/postMeterData", json=message(first, [1.0])).status_code == 200
     for slot in range(first + 1, first + 1 + ROUNDS):
         cut = proxy.cut
