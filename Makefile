@@ -16,7 +16,8 @@ PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 REQUESTS ?= 20000
 SEED ?=
 MINUTES ?= 30
-RATE ?= 100
+RATE ?=
+STORE ?= sqlite
 
 .PHONY: help install install-dev run test test-fuzz test-faults soak check format bench lock clean
 
@@ -66,8 +67,8 @@ test-fuzz: $(DEVELOPMENT) ## send 20,000 strange requests; REQUESTS=100000 more,
 test-faults: $(DEVELOPMENT) ## break what can break, long: 20 kills, full disks, PostgreSQL away, overload
 	GRIDLORE_TEST_FAULTS=1 $(BIN)/python -m pytest -o timeout=900 -rP tests/faults $(ARGS)
 
-soak: $(DEVELOPMENT) ## a steady load for MINUTES=30 at RATE=100 requests a second: is memory flat, and latency?
-	$(BIN)/python -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(ARGS)
+soak: $(DEVELOPMENT) ## steady mixed load at 70 % of capacity for MINUTES=30: is it flat? STORE=postgres
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --store $(STORE) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
 check: $(DEVELOPMENT) ## lint, format, types, architecture
 	$(BIN)/ruff check .

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gridlore.config import Mode, Settings, load_settings
 from gridlore.domain.addresses import NamingAuthority
-from gridlore.domain.errors import SettingError
+from gridlore.domain.errors import GridloreError, SettingError
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
@@ -38,6 +38,7 @@ from gridlore.wire.iso8601 import parse_resolution
 if TYPE_CHECKING:
     from litestar import Litestar
 
+    from gridlore.web.answers import ReadyAnswer
     from gridlore.web.metrics import Tally
     from gridlore.web.observation import Monitoring
     from gridlore.web.platform import Platform
@@ -59,6 +60,7 @@ __all__ = [
     "open_store",
     "prepare_copy",
     "put_in_place",
+    "refuse",
 ]
 
 
@@ -130,6 +132,13 @@ def create_app(
     except BaseException:
         platform.close()
         raise
+
+
+def refuse(scope: Any, error: GridloreError) -> ReadyAnswer:
+    """What went wrong, to who has no answer of the application: a page for a browser, else JSON."""
+    from gridlore.web.ui import refuse_at_the_door  # noqa: PLC0415 - as above
+
+    return refuse_at_the_door(scope, error)
 
 
 def check_tracing(settings: Settings) -> None:

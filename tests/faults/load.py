@@ -16,6 +16,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 CONNECTIONS = ["Pole 1", "Pole 2"]
 LOGIN = ("ann@plug.example", "ann's password")
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PATIENCE = 10.0
 """No answer, whatever it is, may take longer than this while something is broken. [s]"""
 

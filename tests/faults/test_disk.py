@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from gridlore.config import Settings
 from tests.acceptance.conftest import SMALL_WORLD, Server, ServerStarter
 from tests.conftest import Databases
-from tests.faults.conftest import LONG
+from tests.faults.conftest import LONG, Cluster
 from tests.faults.load import LOGIN, Load, message
 
 SPACE = 3 * 1024 * 1024
@@ -47,17 +50,20 @@ def limited(tmp_path: Path) -> Disk:
 
 
 @pytest.fixture
-def mounted(tmp_path: Path, limited: Disk) -> Iterator[Disk]:
-    """A small file system; where none may be mounted, files that may not grow."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def mounted(limited: Disk) -> Iterator[Disk]:
+    """A small file system, which PostgreSQL's user may reach; where none may be mounted, files that may not
+    grow."""
+    folder = Path(tempfile.mkdtemp(prefix="gridlore-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "tmpfs", str(folder)]
     if os.geteuid() or not shutil.which("mount") or subprocess.call(mount):
+        folder.rmdir()
         yield limited
         return
+    folder.chmod(0o755)
     wider = ["mount", "-o", "remount,size=100m", str(folder)]
     yield Disk(folder, lambda _: None, lambda _: subprocess.run(wider, check=True) and None)
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
 
 
 @pytest.mark.parametrize("kind", ["limited", "mounted"] if LONG else ["mounted"])
@@ -68,16 +74,37 @@ def test_a_full_disk_refuses_posts_keeps_what_there_is_and_recovers(
     template = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(SMALL_WORLD)))
     assert template.database_file is not None
     shutil.copy(template.database_file, disk.folder / "gridlore.db")
-    settings: Settings = Databases("sqlite", disk.folder, None).settings("gridlore")
-    server = serve(settings)
+    fill(disk, serve(Databases("sqlite", disk.folder, None).settings("gridlore")))
+
+
+def test_a_full_disk_of_postgresql_refuses_posts_keeps_what_there_is_and_recovers(
+    cluster: Cluster, cluster_settings: Settings, mounted: Disk, serve: ServerStarter
+) -> None:
+    """The blocks have a disk of their own; PostgreSQL itself ends when its log has no space, which is another
+    fault (test_postgres.py)."""
+    if not mounted.folder.is_mount():
+        pytest.skip("no small file system may be mounted here")
+    if cluster.user:
+        shutil.chown(mounted.folder, cluster.user)
+    with psycopg.connect(cluster_settings.database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{mounted.folder}'")
+        connection.execute("ALTER TABLE belief_block SET TABLESPACE small")
+    try:
+        fill(mounted, serve(cluster_settings))
+    finally:
+        with psycopg.connect(cluster_settings.database_url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE belief_block SET TABLESPACE pg_default")
+            connection.execute("DROP TABLESPACE small")
+
+
+def fill(disk: Disk, server: Server) -> None:
+    """Post until there is no space, and again once there is more."""
     disk.narrow(server)
     client = server.login(*LOGIN)
     year = 10 * 35_040
     stored: list[int] = []
     for number in range(200):
-        answer = client.post(
-            "/api/v1_1/postMeterData", json=message(year + number * 2000, [float(number)] * 2000)
-        )
+        answer = client.post("/api/v1_1/postMeterData", json=message(year + number * 2000, values(number)))
         if answer.status_code != 200:
             break
         stored.append(number)
@@ -93,7 +120,7 @@ def test_a_full_disk_refuses_posts_keeps_what_there_is_and_recovers(
         return client.get("/api/v1_1/getMeterData", params=query).json()["values"]
 
     for number in stored:
-        assert read(number) == [float(number)] * 2000
+        assert read(number) == values(number)
     assert read(len(stored)) == [], "a refused message leaves nothing behind"
     load = Load()
     load.start(server)
@@ -101,6 +128,12 @@ def test_a_full_disk_refuses_posts_keeps_what_there_is_and_recovers(
     load.wait_for(200)
     load.stop()
     for number in stored:
-        assert read(number) == [float(number)] * 2000
+        assert read(number) == values(number)
     load.check(server)
     assert psutil.pid_exists(server.process.pid)
+
+
+def values(number: int) -> list[float]:
+    """Two thousand values that cannot be made smaller."""
+    chance = random.Random(number)
+    return [chance.random() for _ in range(2000)]

@@ -13,7 +13,7 @@ import pytest
 from gridlore.config import Settings
 from tests.acceptance.conftest import Server, ServerStarter, start_server
 from tests.faults.conftest import LONG, Cluster, told
-from tests.faults.load import LOGIN, Load
+from tests.faults.load import BROWSER, LOGIN, Load
 
 AWAY = 30 if LONG else 3
 ROUNDS = 20 if LONG else 2
@@ -65,9 +65,21 @@ def test_a_database_that_does_not_answer_makes_nobody_wait_for_long(
 ) -> None:
     load.start(server)
     load.wait_for(50)
+    reader = server.login(*LOGIN)
+    form = {"email": LOGIN[0], "password": LOGIN[1]}
+    assert reader.post("/login", data=form).status_code == 303
     cluster.signal(signal.SIGSTOP)
     try:
         before = load.answers[503]
+        with ThreadPoolExecutor(3) as others:
+            read = others.submit(reader.get, "/api/gridlore/v1/sensors")
+            page = others.submit(reader.get, "/", headers=BROWSER)
+            figures = others.submit(httpx.get, f"{server.url}/metrics")
+        assert (read.result().status_code, read.result().json()["status"]) == (503, "SERVICE_UNAVAILABLE")
+        assert (page.result().status_code, "no answer within 2 seconds" in page.result().text) == (503, True)
+        assert page.result().headers["Content-Type"].startswith("text/html")
+        assert all(int(refused.result().headers["Retry-After"]) > 0 for refused in (read, page))
+        assert (figures.result().status_code, "late_sensors" in figures.result().text) == (200, False)
         deadline = time.monotonic() + 30
         while load.answers[503] < before + load.clients:
             assert time.monotonic() < deadline, "clients wait without an answer"

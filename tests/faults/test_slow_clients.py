@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.conftest import SMALL_WORLD, Server, start_server
 from tests.conftest import Databases
-from tests.faults.load import LOGIN, message
+from tests.faults.load import BROWSER, LOGIN, message
 
 IDLE, MORE = 1000, 50
 BOUND = 20.0
@@ -133,6 +133,9 @@ def test_idle_connections_keep_nobody_out_until_there_are_too_many_and_are_close
         refused = httpx.get(f"{server.url}/api/")
         assert (refused.status_code, refused.json()["status"]) == (503, "SERVICE_UNAVAILABLE")
         assert refused.headers["Retry-After"]
+        page = httpx.get(f"{server.url}/", headers=BROWSER)
+        assert (page.status_code, "as many connections as it takes" in page.text) == (503, True)
+        assert page.headers["Content-Type"].startswith("text/html")
         for connection in idle:
             assert connection.recv(1) == b"", "closed without a word"
     deadline = time.monotonic() + BOUND

@@ -68,7 +68,7 @@ def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(
         return read(*args)
 
     monkeypatch.setattr(Query, "read_heads", read_at_last)
-    client = world_client(WORLD)
+    client = world_client(WORLD, METRICS="open")
     with ThreadPoolExecutor(platform.THREADS) as others:
         sent = [others.submit(client.request, "ann", "GET", SENSORS) for _ in range(platform.THREADS)]
         try:
@@ -78,6 +78,9 @@ def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(
             assert int(refused.headers["Retry-After"]) > 0
             assert client.request(None, "GET", "/health/ready").status_code == 503
             assert client.request("ann", "GET", "/api/v1_1/getConnection").status_code == 200
+            metrics = client.request(None, "GET", "/metrics")
+            assert (metrics.status_code, "gridlore_late_sensors" in metrics.text) == (200, False)
+            assert 'status="503"' in metrics.text
             client.log_in("ann")
             page = client.http.get("/", headers={"Accept": "text/html"})
             assert (page.status_code, "Try again" in page.text) == (503, True)

@@ -1,15 +1,14 @@
 """What one connection may cost: how long a client may take, how much it may send ahead, how many there are.
 
-Layer: cli. The HTTP server's own protocol, with bounds, and with JSON where it would answer in plain text.
-Nothing is done per request but counting bytes: once a second each connection is looked at, and one that
-waits too long for the same thing is answered, if it can be, and closed (docs/adr/019).
+Layer: cli. The HTTP server's own protocol, with bounds, and with JSON, or a page, where it would answer in
+plain text. Nothing is done per request but counting bytes: once a second each connection is looked at, and
+one that waits too long for the same thing is answered, if it can be, and closed (docs/adr/019).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -17,8 +16,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gridlore.bootstrap import refuse
 from gridlore.domain.errors import OverloadError, StoreUnavailableError
-from gridlore.wire.responses import Answer, encode, reject
+from gridlore.wire.responses import encode
 
 LOOK_EVERY = 1.0
 """How often a connection is looked at. [s]"""
@@ -35,6 +35,9 @@ REFUSED_AT_ONCE = 256
 MAPPED = "::ffff:"
 """What an IPv4 address begins with on a socket that takes IPv6 too; settings and limits know it without."""
 
+Headers = list[tuple[bytes, bytes]]
+
+CLOSE = (b"connection", b"close")
 
 _UPGRADE = re.compile(rb"(?i)(\r\n)upgrade:")
 
@@ -139,9 +142,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Say what was wrong with what is no HTTP, or too long, and so never reaches the application."""
         if self.head_is_too_long:
             problem = f"The request line and headers are longer than {self.patience.head} bytes."
-            self.hang_up(_refusal(431, problem))
+            self.turn_down(431, problem)
         else:
-            self.hang_up(_refusal(400, msg))
+            self.turn_down(400, msg)
 
     def look(self) -> None:
         """See what the client is waited for, or waits for, and end what takes too long."""
@@ -174,18 +177,16 @@ class PatientProtocol(HttpToolsProtocol):
         """Answer what can be answered, and close the connection."""
         seconds = self.patience.request
         if stage is Stage.WORK:
-            self.hang_up(
-                reject(
-                    StoreUnavailableError(
-                        f"There was no answer within {self.patience.answer:g} seconds. What was sent may be "
-                        "stored, or not; sending it again is safe, and tells."
-                    )
-                )
+            problem = (
+                f"There was no answer within {self.patience.answer:g} seconds. What was sent may be stored, "
+                "or not; sending it again is safe, and tells."
             )
+            answer = refuse(self.cycle.scope, StoreUnavailableError(problem))
+            self.hang_up(answer.code, answer.headers, answer.body)
         elif stage is Stage.BODY:
-            self.hang_up(_refusal(408, f"The body did not arrive; {LEAST_RATE} bytes/s are the least."))
+            self.turn_down(408, f"The body did not arrive; {LEAST_RATE} bytes/s are the least.")
         elif stage is Stage.HEAD and self.begun():
-            self.hang_up(_refusal(408, f"The head did not arrive within {seconds:g} seconds."))
+            self.turn_down(408, f"The head did not arrive within {seconds:g} seconds.")
         else:
             self.transport.abort()
 
@@ -197,7 +198,14 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether what comes next belongs to a body."""
         return self.cycle is not None and self.cycle.more_body and not self.begun()
 
-    def hang_up(self, answer: Answer) -> None:
+    def turn_down(self, code: int, problem: str) -> None:
+        """Hang up on what is no request for the application."""
+        message = f"{problem} Long lists belong in a JSON body, which GET requests may have as well."
+        body = encode({"status": "INVALID_MESSAGE", "message": message, "result": "Rejected"})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        self.hang_up(code, headers, body)
+
+    def hang_up(self, code: int, headers: Headers, body: bytes) -> None:
         """Send an answer that the application has no part in, and close the connection."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -207,17 +215,9 @@ class PatientProtocol(HttpToolsProtocol):
             if started:
                 self.transport.abort()
                 return
-        body = encode(answer.body)
-        fields = {
-            "content-type": "application/json",
-            **answer.headers,
-            "content-length": str(len(body)),
-            "connection": "close",
-        }
-        head = f"HTTP/1.1 {answer.code} {HTTPStatus(answer.code).phrase}\r\n" + "".join(
-            f"{name}: {value}\r\n" for name, value in fields.items()
-        )
-        self.transport.write(f"{head}\r\n".encode() + body)
+        fields = b"".join(b"%b: %b\r\n" % field for field in [*headers, CLOSE])
+        status = f"HTTP/1.1 {code} {HTTPStatus(code).phrase}\r\n".encode()
+        self.transport.write(status + fields + b"\r\n" + body)
         self.transport.close()
 
 
@@ -234,18 +234,9 @@ def ignore_upgrade(data: bytes) -> bytes:
     return _UPGRADE.sub(rb"\1Ignored:", head) + end + body
 
 
-def _refusal(code: int, problem: str, headers: Mapping[str, str] | None = None) -> Answer:
-    message = f"{problem} Long lists belong in a JSON body, which GET requests may have as well."
-    body = {"status": "INVALID_MESSAGE", "message": message, "result": "Rejected"}
-    return Answer(code, body, headers or {})
-
-
 async def answer_too_many(scope: Any, receive: Any, send: Any) -> None:
     """What a client hears whose connection is one too many."""
-    answer = reject(OverloadError("The server has as many connections as it takes. Please come back."))
-    body = encode(answer.body)
-    headers = {"content-type": "application/json", **answer.headers, "content-length": str(len(body))}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    raw.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.code, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    answer = refuse(scope, OverloadError("The server has as many connections as it takes. Please come back."))
+    headers = [*answer.headers, CLOSE]
+    await send({"type": "http.response.start", "status": answer.code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -13,7 +13,7 @@ import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException
 from litestar.response import Response
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from gridlore.domain.errors import BodyTooLargeError, GridloreError, MethodError
 from gridlore.web.routes import PUBLIC, TOKEN_PATH, allowed_methods
@@ -71,27 +71,27 @@ class ReadyAnswer:
     The framework's own responses take longer to make than a posted value takes to read and to judge.
     """
 
-    __slots__ = ("_body", "_code", "_headers")
+    __slots__ = ("body", "code", "headers")
 
     def __init__(self, code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        self._code = code
-        self._headers = headers
-        self._body = body
+        self.code = code
+        self.headers = headers
+        self.body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        await send({"type": "http.response.start", "status": self._code, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+        await send({"type": "http.response.start", "status": self.code, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
-def send(answer: Answer) -> ASGIApp:
+def send(answer: Answer) -> ReadyAnswer:
     """A short answer."""
     return send_bytes(encode(answer.body), answer.headers, code=answer.code)
 
 
 def send_bytes(
     body: bytes, headers: Mapping[str, str], *, code: int = 200, media_type: str = JSON
-) -> ASGIApp:
+) -> ReadyAnswer:
     """An answer whose body is ready."""
     content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
     raw = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]

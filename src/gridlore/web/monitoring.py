@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
+from typing import TypeVar
 
 from litestar import get
 from litestar.exceptions import NotFoundException
@@ -29,10 +30,13 @@ from gridlore.web.platform import Platform
 from gridlore.web.routes import LIVE_PATH, METRICS_PATH, READY_PATH
 from gridlore.wire.responses import Answer, describe_readiness
 
+T = TypeVar("T")
+
 PATIENCE = 2.0
 """How long the store may take to answer before it counts as out of reach. [s]"""
 
-BUSY = {"store": "cannot be asked: every thread waits for it, or works"}
+BUSY: Mapping[str, str] = {"store": "cannot be asked: every thread waits for it, or works"}
+HANGING: Mapping[str, str] = {"store": f"has not answered for {PATIENCE:g} seconds"}
 
 FORWARDED = (b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip")
 """Headers by which a request shows that it came through a proxy."""
@@ -47,26 +51,27 @@ async def get_live() -> ASGIApp:
 def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
     """The handlers."""
     monitoring = platform.monitoring
-    looking: asyncio.Future[Mapping[str, str]] | None = None
-
-    async def ask(now: float) -> Mapping[str, str]:
-        try:
-            return await platform.in_thread(monitoring.readiness.check, now)
-        except OverloadError:
-            return BUSY
+    look_at_store = _ask_once(
+        platform,
+        lambda: monitoring.readiness.check(time.monotonic()),
+        busy=BUSY,
+        hanging=HANGING,
+    )
 
     async def look() -> Mapping[str, str]:
-        """What is ok and what is not; the store is asked once, however many want to know."""
-        nonlocal looking
+        """What is ok and what is not."""
         now = time.monotonic()
-        if monitoring.readiness.is_known(now):
-            return monitoring.readiness.check(now)
-        if looking is None or looking.done():
-            looking = asyncio.ensure_future(ask(now))
+        return (
+            monitoring.readiness.check(now) if monitoring.readiness.is_known(now) else await look_at_store()
+        )
+
+    def count() -> int | None:
         try:
-            return await asyncio.wait_for(asyncio.shield(looking), PATIENCE)
-        except TimeoutError:
-            return {"store": f"has not answered for {PATIENCE:g} seconds"}
+            return platform.freshness.count_late(platform.directory.current, platform.clock())
+        except StoreUnavailableError:
+            return None
+
+    count_late = _ask_once(platform, count, busy=None, hanging=None)
 
     @get(READY_PATH)
     async def get_ready() -> ASGIApp:
@@ -78,16 +83,42 @@ def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
         """How all processes of this server are doing, for Prometheus."""
         _check_access(monitoring, request)
 
+        late = await count_late()
+
         def write() -> tuple[bytes, dict[str, str]]:
-            try:
-                late = platform.freshness.count_late(platform.directory.current, platform.clock())
-            except StoreUnavailableError:
-                late = None
             return pack(write_exposition(*monitoring.board.read(), late), {}, compress=wants_gzip(request))
 
-        return send_bytes(*await platform.in_thread(write), media_type=MEDIA_TYPE)
+        # Not in one of the platform's threads, which may all wait for the store: then figures matter most.
+        return send_bytes(*await asyncio.to_thread(write), media_type=MEDIA_TYPE)
 
     return [get_live, get_ready, get_metrics]
+
+
+def _ask_once(
+    platform: Platform, function: Callable[[], T], *, busy: T, hanging: T
+) -> Callable[[], Awaitable[T]]:
+    """Asks the store beside the event loop: once, however many want to know, and for no longer than PATIENCE.
+
+    ``busy`` is the answer when no thread comes free, ``hanging`` when the store does not answer in time.
+    """
+    asking: asyncio.Future[T] | None = None
+
+    async def run() -> T:
+        try:
+            return await platform.in_thread(function)
+        except OverloadError:
+            return busy
+
+    async def ask() -> T:
+        nonlocal asking
+        if asking is None or asking.done():
+            asking = asyncio.ensure_future(run())
+        try:
+            return await asyncio.wait_for(asyncio.shield(asking), PATIENCE)
+        except TimeoutError:
+            return hanging
+
+    return ask
 
 
 def _check_access(monitoring: Monitoring, request: AnyRequest) -> None:

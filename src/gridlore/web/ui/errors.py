@@ -13,11 +13,10 @@ from urllib.parse import quote
 
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Response, Template
-from litestar.types import ASGIApp
 
 from gridlore import __version__
 from gridlore.domain.errors import GridloreError
-from gridlore.web.answers import AnyRequest, refuse, send, send_bytes
+from gridlore.web.answers import AnyRequest, ReadyAnswer, refuse, send, send_bytes
 from gridlore.web.platform import Platform
 from gridlore.web.routes import API_PATH
 from gridlore.web.ui.rendering import PAGE_HEADERS, TEMPLATES, render
@@ -101,7 +100,7 @@ def wants_page(scope: Any) -> bool:
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
-def refuse_at_the_door(scope: Any, error: GridloreError) -> ASGIApp:
+def refuse_at_the_door(scope: Any, error: GridloreError) -> ReadyAnswer:
     """What went wrong, to who is not let in: a page for a browser, else JSON.
 
     Refusals come in floods, so nobody is looked up, and pages are kept: the messages are few.

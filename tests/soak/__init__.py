@@ -1,0 +1,1 @@
+"""A long steady load on a server: is it flat? ``make soak``."""

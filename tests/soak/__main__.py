@@ -1,0 +1,201 @@
+"""A server under a steady mixed load for a long time: does its memory grow, do its answers slow down?
+
+    make soak MINUTES=30 STORE=postgres RATE=200
+    python -m tests.soak --minutes 30 --json soak.json
+
+First the mix (``mix.SHARES``) as fast as it is answered, which gives the capacity; then at 70 % of that, each
+request when it is due. Server and client have a core each. ``report`` says what is flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import uvloop
+
+from benchmarks.databases import EMAIL, PASSWORD, Databases, start_postgres
+from benchmarks.machine import describe_machine
+from benchmarks.servers import Cores, Server, run_gridlore, serve_gridlore
+from tests.soak.load import Period, Sender
+from tests.soak.mix import CONNECTIONS, SHARES, STATIONS_WORLD, Mix
+from tests.soak.report import (
+    HEADING,
+    PERIODS,
+    compare_thirds,
+    find_faults,
+    median_memory,
+    show_period,
+    show_thirds,
+)
+
+LOAD = 0.7
+"""The part of its capacity that a server is under."""
+
+CAPACITY_CLIENTS = 16
+MIB = 2**20
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure capacity, to warm up, and to load [s]; ``rate``: instead of a part of capacity."""
+
+    seconds: float
+    capacity_seconds: float = 40.0
+    warm_up_seconds: float = 30.0
+    rate: float | None = None
+
+
+@contextmanager
+def start(store: str, folder: Path, cores: Cores) -> Iterator[tuple[Server, Databases]]:
+    """A server of a new database that has a hundred connections, some markets and thermometers."""
+    with start_postgres(folder / "pg") if store == "postgres" else nullcontext() as uri:
+        databases = Databases(store, folder, CONNECTIONS, uri)
+        name = databases.create()
+        environment = databases.environment(name)
+        world = folder / "stations.toml"
+        world.write_text(STATIONS_WORLD)
+        run_gridlore(environment, "apply", world)
+        with serve_gridlore(environment, cores, folder / "server.log") as server:
+            server.database = name
+            yield server, databases
+
+
+def open_mix(server: Server) -> Mix:
+    """The requests of somebody who has logged in, as a program and in a browser."""
+    url = f"http://127.0.0.1:{server.port}"
+    with httpx.Client(base_url=url, timeout=30) as client:
+        given = client.post("/api/requestAuthToken", json={"email": EMAIL, "password": PASSWORD})
+        token = given.raise_for_status().json()["auth_token"]
+        client.post("/login", data={"email": EMAIL, "password": PASSWORD})
+        listed = client.get("/api/v1_1/getConnection", headers={"Authorization": token})
+        found = listed.raise_for_status().json()
+        names = zip(found["names"], found["connections"], strict=True)
+        connections = [address for name, address in names if name.startswith("Meter ")]
+        return Mix(connections[::-1], token, client.cookies["gridlore_session"])
+
+
+def own_memory(server: Server) -> float:
+    """What the server has for itself; the database's file, which it maps, is not counted. [MiB]"""
+    memory = psutil.Process(server.process.pid).memory_info()
+    return float(memory.rss - memory.shared) / MIB
+
+
+async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object], list[Period], list[str]]:
+    """Figures, periods, and errors of what came before these."""
+    mix = open_mix(server)
+    asks, sender = iter(mix), Sender(server.port)
+    began = own_memory(server)
+    ready = await sender.send_all(mix.prepare())
+    each = await sender.send_all(map(mix.make, SHARES))
+    tell(f"{ready.stored:,} values are there; measuring capacity for {plan.capacity_seconds:g} s")
+    capacity, fast = await sender.measure_capacity(asks, plan.capacity_seconds, CAPACITY_CLIENTS)
+    rate = plan.rate or LOAD * capacity
+    tell(f"capacity: {capacity:.0f} requests/s with {CAPACITY_CLIENTS} clients; now {rate:.0f} requests/s")
+    warm = [Period()]
+    await sender.keep_up(asks, rate, plan.warm_up_seconds, warm, lambda _: None)
+    tell(HEADING)
+    periods = [Period() for _ in range(PERIODS)]
+    start_memory, start_time = own_memory(server), time.perf_counter()
+    client_cpu, server_cpu = time.process_time(), server.cpu
+
+    async def watch() -> None:
+        while True:
+            place = (time.perf_counter() - start_time) / plan.seconds * PERIODS
+            periods[min(PERIODS - 1, int(place))].memory.append(own_memory(server))
+            await asyncio.sleep(min(1.0, plan.seconds / PERIODS / 4))
+
+    watching = asyncio.ensure_future(watch())
+    await sender.keep_up(
+        asks, rate, plan.seconds, periods, lambda number: tell(show_period(number, periods[number]))
+    )
+    watching.cancel()
+    lasted = time.perf_counter() - start_time
+    requests = sum(period.count for period in periods)
+    figures: dict[str, object] = {
+        "capacity": round(capacity, 1),
+        "rate": round(rate, 1),
+        "achieved_rate": round(requests / lasted, 1),
+        "seconds": round(lasted, 1),
+        "requests": requests,
+        "errors": sum(len(period.errors) for period in periods),
+        "late": sum(period.late for period in periods),
+        "values_stored": sum(period.stored for period in periods),
+        "client_busy": round((time.process_time() - client_cpu) / lasted, 3),
+        "server_busy": round((server.cpu - server_cpu) / lasted, 3),
+        "memory_mib": {
+            "before": round(began, 1),
+            "start": round(start_memory, 1),
+            "end_of_first_third": round(median_memory(periods[PERIODS // 3 - 1 : PERIODS // 3 + 2]), 1),
+            "end": round(median_memory(periods[-3:]), 1),
+        },
+        "thirds": compare_thirds(periods),
+    }
+    return figures, periods, [*ready.errors, *each.errors, *fast.errors, *warm[0].errors]
+
+
+def run(store: str, plan: Plan, folder: Path, tell: Tell) -> dict[str, object]:
+    """All of it; the figures, with ``faults``."""
+    cores = Cores.of_this_machine()
+    with start(store, folder, cores) as (server, databases):
+        size = databases.size(server.database)
+        with cores.run_client(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures, periods, errors = runner.run(soak(server, plan, tell))
+        figures["database_mib"] = [round(size / MIB, 1), round(databases.size(server.database) / MIB, 1)]
+        log = server.log.read_text()
+    faults = [f"an error before: {error}" for error in errors[:10]]
+    faults += find_faults(periods, float(str(figures["client_busy"])))
+    if "Traceback" in log:
+        faults.append("the server's log has a traceback")
+    return {"store": store, "shares": SHARES, **figures, "faults": faults}
+
+
+def show_end(figures: dict[str, object]) -> Sequence[str]:
+    """The end of the report."""
+    return [
+        *show_thirds(figures["thirds"]),  # type: ignore[arg-type]
+        "  ".join(
+            f"{name.replace('_', ' ')}: {figures[name]}"
+            for name in ("requests", "errors", "late", "rate", "achieved_rate", "values_stored")
+        ),
+        f"busy part of a core: server {figures['server_busy']}, client {figures['client_busy']}",
+        f"memory [MiB]: {figures['memory_mib']}  database before and after [MiB]: {figures['database_mib']}",
+        *(figures["faults"] or ["passed: no errors; memory and latency are flat"]),  # type: ignore[misc]
+    ]
+
+
+def main() -> int:
+    """Run it; 0 when it passes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, help="requests per second; 70 %% of the capacity when absent")
+    parser.add_argument("--capacity-seconds", type=float, default=40.0)
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    seconds = options.minutes * 60
+    plan = Plan(seconds, options.capacity_seconds, min(30.0, seconds / 4), options.rate)
+    with tempfile.TemporaryDirectory() as name:
+        print(f"{options.minutes:g} minutes on {options.store}; of a thousand requests: {SHARES}", flush=True)
+        machine = describe_machine(Path(name))
+        figures = run(options.store, plan, Path(name), lambda line: print(line, flush=True))
+    print("\n".join(show_end(figures)))
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, **figures}, indent=1))
+    return 1 if figures["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
