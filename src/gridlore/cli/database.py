@@ -18,8 +18,9 @@ from gridlore.config.table import mask_password
 def db() -> None:
     """Look after the database's schema.
 
-    An embedded database (SQLite) is made by `serve`, `apply` and `demo`, and upgraded by whatever uses it. A PostgreSQL database is
-    upgraded only by `gridlore db upgrade`, and servers refuse to start on an older schema.
+    An embedded database (SQLite) is made by `serve`, `apply` and `demo`, and upgraded by whatever uses it.
+    A PostgreSQL database is upgraded only by `gridlore db upgrade`, and servers refuse to start on an older
+    schema.
     """
 
 

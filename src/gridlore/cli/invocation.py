@@ -64,8 +64,8 @@ class Invocation:
         file = None if make else self.missing_database()
         if file is not None:
             raise UserError(
-                f"There is no database {str(file)!r}. `gridlore serve` makes it, or `gridlore demo` with data "
-                "to try; --database-url (GRIDLORE_DATABASE_URL) names another."
+                f"There is no database {str(file)!r}. `gridlore serve` makes it, or `gridlore demo` with "
+                "data to try; --database-url (GRIDLORE_DATABASE_URL) names another."
             )
         return load_settings(self.overrides)
 
