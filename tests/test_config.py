@@ -66,7 +66,11 @@ WRONG = [
     ("TRUSTED_PROXIES", "*", "addresses or networks, like 10.0.0.7 or 10.0.0.0/24"),
     ("HSTS_MAX_AGE", "1 year", "this time is a whole number from 0"),
     ("METRICS", "public", "this is one of local, open, off; got 'public'."),
-    ("METRICS_TOKEN", "short", "a secret key has at least 16 characters, best random ones; got 5 characters"),
+    (
+        "METRICS_TOKEN",
+        "short",
+        "a metrics token has at least 16 characters, best random ones; got 5",
+    ),
     ("TRACES_URL", "collector:4317", "a collector of traces is like http://127.0.0.1:4318"),
 ]
 

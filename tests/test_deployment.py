@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from configparser import ConfigParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,10 @@ def test_containers_run_without_rights() -> None:
         assert rights["security_opt"] == ["no-new-privileges:true"]
     assert "cap_add" not in service
     assert COMPOSE["networks"]["inside"] == {"internal": True}
+    (outside,) = COMPOSE["networks"]["outside"]["ipam"]["config"]
+    trusted = service["environment"][f"{PREFIX}TRUSTED_PROXIES"]
+    assert trusted == outside["gateway"], "nobody but a proxy on the machine itself"
+    assert ip_address(trusted) in ip_network(outside["subnet"])
     assert COMPOSE["services"]["db"]["networks"] == ["inside"]
     assert "ports" not in COMPOSE["services"]["db"]
 

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
+API_PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
+SHARING_PAGE = (ROOT / "docs" / "keys-and-grants.md").read_text("utf-8")
 EXAMPLE_WORLD = ROOT / "docs" / "world.toml"
 WEB = ROOT / "src" / "gridlore" / "web"
 
@@ -127,16 +129,16 @@ def test_make_help_lists_the_words_one_a_line() -> None:
     assert {"run", "test", "bench", "test-browser"} <= {line.split()[1] for line in told.splitlines()}
 
 
-def test_the_commands_of_the_readme_name_what_the_demo_has() -> None:
-    commands = re.findall(r"^    gridlore (?:grant give|key create) .*", README, re.MULTILINE)
+def test_commands_that_share_name_what_the_demo_has() -> None:
+    commands = re.findall(r"^    gridlore (?:grant give|key create) .*", SHARING_PAGE, re.MULTILINE)
     names = {name for command in commands for name in re.findall('"([^"]+)"', command)}
     assert len(commands) == 3
     assert [name for name in names - {"meter gateway"} if f'name = "{name}"' not in WORLD] == []
 
 
 @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
-def test_the_readme_names_every_endpoint(path: str) -> None:
-    assert path in README
+def test_the_api_page_names_every_endpoint(path: str) -> None:
+    assert path in API_PAGE
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -225,6 +227,12 @@ def test_the_post_of_the_readme_is_stored(client: WorldClient) -> None:
     _, message = readme_messages()
     answer = client.request("sunny", "POST", "/api/v1_1/postMeterData", json=message).json()
     assert (answer["stored"], answer["unchanged"]) == (len(message["values"]), 0)
+    page = re.search(r"/sensors/(\d+)\?first=(\S+?)&", README)
+    assert page is not None
+    client.log_in("sunny")
+    assert f"<h1>{message['connection']}" in client.http.get(f"/sensors/{page[1]}").text
+    client.http.cookies.clear()
+    assert message["start"].startswith(page[2])
 
 
 def test_example_posts_are_stored_in_the_demo_world(client: WorldClient, described: Any) -> None:

@@ -191,7 +191,8 @@ def test_upgrading_mends_the_schema_once_and_for_all(run):
     assert run("user", "list").exit_code == 0
 
 
-def test_checking_an_embedded_database_that_nobody_has_used_tells_it_is_old(run):
+def test_checking_an_embedded_database_that_nobody_has_used_tells_it_is_old(run, folder):
+    (folder / "gridlore.db").touch()
     result = run("db", "check")
     assert result.exit_code == 1
     assert "gridlore db upgrade" in result.stderr

@@ -168,6 +168,49 @@ def test_get_tells_the_status_of_a_refusal_and_exits_with_1(run, world):
     assert result.stderr == "401 Unauthorized\n"
 
 
-def test_a_command_that_makes_a_new_database_says_so_once(run):
+def test_a_command_that_makes_a_new_database_says_so_once(run, folder):
+    (folder / "world.toml").write_text('[[account]]\nname = "Charge Co"\n', "utf-8")
     told = "Made gridlore.db, a new and empty database; --database-url names another.\n"
-    assert [run("user", "list").stderr for _ in range(2)] == [told, ""]
+    assert [run("apply", "world.toml").stderr for _ in range(2)] == [told, ""]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "user list",
+        "user set-password ann@example.com",
+        "user deactivate ann@example.com",
+        "user logout-everywhere ann@example.com",
+        "token ann@example.com",
+        "key list",
+        "key create ann@example.com gateway",
+        "grant list",
+        "audit",
+        "get /api/",
+        "get /api/ --as ann@example.com",
+        "data retain --older-than P1Y --dry-run",
+        "data delete --sensor 1 --start 2026-01-01T00:00Z --end 2026-02-01T00:00Z --dry-run",
+        "db check",
+        "db compact",
+        "backup copy.db",
+        "doctor",
+    ],
+)
+def test_a_command_that_finds_no_database_says_where_and_what_to_do_and_makes_no_file(run, folder, command):
+    result = run("--database-url", "sqlite:///nowhere.db", *command.split())
+    assert result.exit_code == 1
+    for told in ("nowhere.db", "gridlore serve", "demo", "--database-url"):
+        assert told in result.output
+    assert list(folder.iterdir()) == []
+
+
+def test_accounts_without_users_are_listed_too(run, folder):
+    (folder / "world.toml").write_text(
+        '[[account]]\nname = "Clear Metering"\nroles = ["MDC"]\n'
+        '[[account]]\nname = "Charge Co"\n[[user]]\nemail = "ann@example.com"\naccount = "Charge Co"\n',
+        "utf-8",
+    )
+    run("apply", "world.toml")
+    _, ann, unpeopled = run("user", "list").stdout.splitlines()
+    assert "ann@example.com" in ann
+    assert unpeopled.split() == ["Clear", "Metering", "MDC", "no", "users"]

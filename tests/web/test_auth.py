@@ -142,9 +142,7 @@ def test_who_guesses_from_many_addresses_of_one_network_is_one_and_others_are_no
     throttle.check("ann@plug.example", "::ffff:192.0.2.2", now=1.0)
 
 
-def test_who_guesses_one_password_from_many_addresses_is_held_back_but_not_the_user_where_they_are_known() -> (
-    None
-):
+def test_who_guesses_from_many_addresses_is_held_back_but_not_the_user_where_they_are_known() -> None:
     throttle = LoginThrottle(3)
     throttle.count_success("Ann@plug.example", "192.0.2.1")
     for number in range(15):

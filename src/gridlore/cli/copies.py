@@ -85,7 +85,7 @@ def restore(invocation: Invocation, file: Path) -> None:
     Example:
       gridlore restore /backups/gridlore-2026-01-31.db
     """
-    settings = invocation.settings()
+    settings = invocation.settings(make=True)
     database = _database(settings, "pg_restore")
     copy = check_copy(file)
     aside = database.with_name(

@@ -18,8 +18,9 @@ from gridlore.config.table import mask_password
 def db() -> None:
     """Look after the database's schema.
 
-    An embedded database (SQLite) is made and upgraded by whatever uses it. A PostgreSQL database is
-    upgraded only by `gridlore db upgrade`, and servers refuse to start on an older schema.
+    An embedded database (SQLite) is made by `serve`, `apply` and `demo`, and upgraded by whatever uses it.
+    A PostgreSQL database is upgraded only by `gridlore db upgrade`, and servers refuse to start on an older
+    schema.
     """
 
 
@@ -32,7 +33,7 @@ def upgrade(invocation: Invocation) -> None:
     Example:
       GRIDLORE_DATABASE_URL=postgresql://grid:…@db.example.com/grid gridlore db upgrade
     """
-    with invocation.connect_store() as store:
+    with invocation.connect_store(make=True) as store:
         store.upgrade_schema()
         store.check_schema()
     _tell_newest(invocation)

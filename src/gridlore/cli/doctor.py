@@ -17,7 +17,7 @@ from gridlore.bootstrap import connect_store, naming_authority
 from gridlore.cli.invocation import FAILURE, Invocation
 from gridlore.cli.moments import now
 from gridlore.cli.terminal import print_table
-from gridlore.config import Settings, database_file, given_values
+from gridlore.config import Settings
 from gridlore.config.hygiene import examine_settings
 from gridlore.config.table import mask_password
 from gridlore.domain.errors import SchemaError, StoreUnavailableError
@@ -61,12 +61,10 @@ def doctor(invocation: Invocation, days: int, as_json: bool) -> None:
 
 
 def _examine(invocation: Invocation, days: int) -> Iterator[Finding]:
-    url = next(
-        value.text for value in given_values(invocation.overrides) if value.setting.name == "DATABASE_URL"
-    )
-    file = database_file(url or "")
-    if file is not None and not file.exists():
-        yield Finding("database", str(file), "there is none", "gridlore serve (or apply, or demo) makes it")
+    missing = invocation.missing_database()
+    if missing is not None:
+        mend = "gridlore serve (or apply, or demo) makes it; --database-url names another"
+        yield Finding("database", str(missing), "there is none", mend)
         return
     settings = invocation.settings()
     yield from examine_settings(settings)

@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from gridlore.bootstrap import connect_store, open_store
 from gridlore.cli.moments import now
-from gridlore.config import SETTINGS, Settings, load_settings
+from gridlore.config import SETTINGS, Settings, database_file, given_values, load_settings
 from gridlore.domain.audit import AuditEntry, Facts
 from gridlore.domain.errors import GridloreError, SettingError, UserError, WorldError
 from gridlore.domain.sensors import User
@@ -48,25 +49,48 @@ class Invocation:
         later = {name.upper(): text for name, text in options.items() if text is not None}
         return Invocation({**self.overrides, **later})
 
-    def settings(self) -> Settings:
-        """All settings; raises SettingError."""
+    def settings(self, *, make: bool = False) -> Settings:
+        """All settings; no file is made, not even a secret key's, where there is no database to go with it.
+
+        ``make``: for commands that make an embedded database where there is none.
+
+        Raises
+        ------
+        SettingError
+            A setting cannot be used.
+        UserError
+            There is no database, and none shall be made.
+        """
+        file = None if make else self.missing_database()
+        if file is not None:
+            raise UserError(
+                f"There is no database {str(file)!r}. `gridlore serve` makes it, or `gridlore demo` with "
+                "data to try; --database-url (GRIDLORE_DATABASE_URL) names another."
+            )
         return load_settings(self.overrides)
 
+    def missing_database(self) -> Path | None:
+        """The file of an embedded database that is not there; None where it is, and for PostgreSQL."""
+        given = given_values(self.overrides)
+        url = next(value.text for value in given if value.setting.name == "DATABASE_URL")
+        file = database_file(url or "")
+        return None if file is None or file.exists() else file
+
     @contextmanager
-    def open_store(self) -> Iterator[Store]:
-        """The store with the newest schema, closed afterwards."""
-        settings = self.settings()
-        file = settings.database_file
-        is_new = file is not None and not file.exists()
-        with closing(open_store(settings)) as store:
-            if is_new:
-                click.echo(f"Made {file}, a new and empty database; --database-url names another.", err=True)
+    def open_store(self, *, make: bool = False) -> Iterator[Store]:
+        """The store with the newest schema, closed afterwards; ``make``: see ``settings``."""
+        missing = self.missing_database()
+        with closing(open_store(self.settings(make=make))) as store:
+            if missing is not None:
+                click.echo(
+                    f"Made {missing}, a new and empty database; --database-url names another.", err=True
+                )
             yield store
 
     @contextmanager
-    def connect_store(self) -> Iterator[Store]:
-        """The store, whatever the state of its schema, closed afterwards."""
-        with closing(connect_store(self.settings())) as store:
+    def connect_store(self, *, make: bool = False) -> Iterator[Store]:
+        """The store, whatever the state of its schema, closed afterwards; ``make``: see ``settings``."""
+        with closing(connect_store(self.settings(make=make))) as store:
             yield store
 
 

@@ -55,7 +55,7 @@ def serve(invocation: Invocation, /, **options: str | None) -> None:
       GRIDLORE_DATABASE_URL=postgresql://grid:…@db.example.com/grid \\
       GRIDLORE_SECRET_KEY=… gridlore serve --workers 4
     """
-    settings = invocation.and_options(options).settings()
+    settings = invocation.and_options(options).settings(make=True)
     configure_logging(settings)
     check_tracing(settings)
     open_store(settings).close()  # what is wrong with the database is told here, once

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-WIDE = 250
+WIDE = 1000
 """Columns of output that goes to a file or another program, so that no line is folded."""
 
 

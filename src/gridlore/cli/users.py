@@ -64,6 +64,8 @@ def user() -> None:
 def list_users(invocation: Invocation) -> None:
     """List all users: id, e-mail, name, account and its roles, own roles, and whether they can log in.
 
+    Accounts without users come last, each in a row of its own.
+
     \b
     Example:
       gridlore user list
@@ -83,6 +85,9 @@ def list_users(invocation: Invocation) -> None:
             ", ".join(sorted(known.roles)),
             _state(known),
         )
+    for account in accounts.values():
+        if all(known.account_id != account.id for known in records.users):
+            table.add_row("", "", "", account.name, ", ".join(sorted(account.roles)), "", "no users")
     print_table(table)
 
 

@@ -56,7 +56,7 @@ def apply(invocation: Invocation, file: Path) -> None:
     Example:
       ANN_PW=… gridlore apply world.toml
     """
-    with invocation.open_store() as store:
+    with invocation.open_store(make=True) as store:
         summary = apply_world_file(store, file, open_accounts(invocation.settings()))
     tell_summary(summary)
     click.echo(

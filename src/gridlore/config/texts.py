@@ -126,7 +126,9 @@ def read_networks(text: str) -> tuple[str, ...]:
 
 
 def read_metrics_token(text: str) -> str:
-    return read_secret_key(text) if text else text
+    if text and len(text.strip()) < MIN_SECRET_LENGTH:
+        raise ValueError(f"a metrics token has at least {MIN_SECRET_LENGTH} characters, best random ones")
+    return text
 
 
 def read_traces_url(text: str) -> str:

@@ -13,10 +13,11 @@ import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException
 from litestar.response import Response
+from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
 from gridlore.domain.errors import MAYBE_STORED, BodyTooLargeError, GridloreError, MethodError
-from gridlore.web.routes import PUBLIC, TOKEN_PATH, allowed_methods
+from gridlore.web.routes import PUBLIC, TOKEN_PATH
 from gridlore.wire.endpoints import ENDPOINTS
 from gridlore.wire.responses import Answer, encode, reject
 
@@ -133,11 +134,11 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
     """What the framework refused: unknown paths, wrong methods, bodies that are too large."""
     path = _path(request)
     if error.status_code == 405:
-        request.scope["path_template"] = _find_template(request)  # which the framework leaves out then
-        allowed = ", ".join(allowed_methods(path))
-        answer = reject(
-            MethodError(f"{path} is served for {allowed}; got {request.method}."), RESPONSE_TYPES.get(path)
-        )
+        route = _find_route(request)
+        request.scope["path_template"] = route.path_format if route else ""  # the framework leaves it out
+        allowed = ", ".join(sorted(route.methods - {"HEAD", "OPTIONS"})) if route else "GET"
+        problem = f"{path or '/'} is served for {allowed}; got {request.method}."
+        answer = reject(MethodError(problem), RESPONSE_TYPES.get(path))
         return _rejection(request, Answer(answer.code, answer.body, {"Allow": allowed}))
     if error.status_code == 413:
         return answer_error(
@@ -151,16 +152,23 @@ def answer_http_error(request: AnyRequest, error: HTTPException) -> Response[byt
     return _rejection(request, Answer(error.status_code, body, error.headers or {}))
 
 
-def _find_template(request: AnyRequest) -> str:
-    """The template of a path that is served, whatever the method; empty below a folder of files."""
+def _find_route(request: AnyRequest) -> HTTPRoute | None:
+    """The route of a path that is served, whatever the method; None below a folder of files.
+
+    Of several that fit, the one with the fewest parameters, as the framework has it.
+    """
     parts = _path(request).split("/")[1:]
-    for route in request.app.routes:
-        steps = route.path_components
-        if len(steps) == len(parts) and all(
-            not isinstance(step, str) or step == part for step, part in zip(steps, parts, strict=True)
-        ):
-            return route.path_format
-    return ""
+    fitting = [
+        route
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute)
+        and len(route.path_components) == len(parts)
+        and all(
+            not isinstance(step, str) or step == part
+            for step, part in zip(route.path_components, parts, strict=True)
+        )
+    ]
+    return min(fitting, key=lambda route: len(route.path_parameters), default=None)
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -1,11 +1,9 @@
-"""Paths and the methods they are served for, beside those of version 1.1.
+"""Paths beside those of version 1.1.
 
 Layer: web.
 """
 
 from __future__ import annotations
-
-from gridlore.wire.endpoints import ENDPOINTS
 
 API_PATH = "/api"
 TOKEN_PATH = "/api/requestAuthToken"  # noqa: S105 - a path, no password
@@ -19,15 +17,3 @@ READY_PATH = "/health/ready"
 METRICS_PATH = "/metrics"
 
 PUBLIC = "its versions are listed at /api/."
-
-_METHODS = {
-    **{endpoint.path: (endpoint.method,) for endpoint in ENDPOINTS},
-    TOKEN_PATH: ("POST",),
-    "/login": ("GET", "POST"),
-    "/logout": ("POST",),
-}
-
-
-def allowed_methods(path: str) -> tuple[str, ...]:
-    """The methods a path is served for."""
-    return _METHODS.get(path, ("GET",))

@@ -40,6 +40,29 @@ def test_a_wrong_method_is_told_with_the_right_ones(client: WorldClient) -> None
     assert "<h1>" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/", "GET"),
+        ("/logout", "POST"),
+        ("/profile", "GET"),
+        ("/profile/token", "POST"),
+        ("/profile/keys/glk_abc/revoke", "POST"),
+        ("/sensors/1", "GET"),
+        ("/sensors/1/upload", "GET, POST"),
+        ("/administration/users/new", "GET, POST"),
+        ("/administration/users/1", "GET, POST"),
+        ("/administration/passwords/1", "POST"),
+        ("/invitation/abc", "GET, POST"),
+        ("/static/site.css", "GET"),
+    ],
+)
+def test_pages_name_the_methods_they_are_served_for(client: WorldClient, path: str, allowed: str) -> None:
+    answer = client.http.delete(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert answer.json()["message"].startswith(f"{path} is served for {allowed}; got DELETE.")
+
+
 def test_a_form_of_an_earlier_session_is_refused_in_words(client: WorldClient) -> None:
     person = Person(client)
     person.log_in("ann@plug.example", "ann's password")

@@ -48,9 +48,9 @@ def demo(invocation: Invocation, /, if_empty: bool, days: int, no_guide: bool, *
       gridlore --database-url sqlite:///try.db demo
     """
     invocation = invocation.and_options(options)
-    settings = invocation.settings()
+    settings = invocation.settings(make=True)
     made_at = now()
-    with invocation.open_store() as store:
+    with invocation.open_store(make=True) as store:
         records = store.read_directory()
         is_new = not (records.accounts or records.users or records.sensors)
         if not is_new and not if_empty:
