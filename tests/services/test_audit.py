@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from structlog.testing import capture_logs
 
 from gridlore.domain.audit import FAIL_TO_LOG_IN, ISSUE_TOKEN, LOG_IN, AuditEntry, AuditFilter
-from gridlore.domain.errors import StoreUnavailableError
 from gridlore.services import audit
 from gridlore.services.audit import ELSEWHERE, MAX_KEYS, PERIOD, AuditTrail
 from gridlore.store.interface import Store
@@ -20,7 +18,6 @@ from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
 
 NOW = 1_700_000_000_000_000
-STORED_FILE = AuditEntry(NOW, 1, "import", "sensor", 1, "connection CS 1", None, {"file": "meter.csv"})
 SOURCE = Path(audit.__file__).parents[1]
 
 
@@ -92,37 +89,6 @@ def test_however_many_addresses_try_the_record_grows_by_no_more_than_a_bound(
     assert sum(times) == 3 * MAX_KEYS + 1, "counted, every one"
     (success,) = (entry for entry in entries if entry.action == LOG_IN)
     assert (success.actor, success.after) == (ben.email, {"address": ELSEWHERE})
-
-
-def test_what_was_done_is_recorded_when_add_returns(trail: AuditTrail, store: Store) -> None:
-    trail.add(STORED_FILE)
-    assert [entry.title for entry in store.read_audit(10)] == [STORED_FILE.title]
-
-
-@pytest.mark.parametrize(
-    "error", [StoreUnavailableError("The disk is full."), ValueError("a mistake of ours")], ids=str
-)
-def test_what_could_not_be_recorded_is_recorded_later_whatever_went_wrong(
-    trail: AuditTrail, store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    monkeypatch.setattr(audit, "RETRY", 0.01)
-    monkeypatch.setattr(audit, "MAX_WAITING", 2)
-    failed = []
-
-    def fail(entries: Sequence[AuditEntry]) -> None:
-        failed.append(len(entries))
-        raise error
-
-    with monkeypatch.context() as broken, capture_logs() as lines:
-        broken.setattr(store, "record", fail)
-        for _ in range(3):
-            trail.add(STORED_FILE)
-        trail.note(LOG_IN, store.read_directory().users[0], "192.0.2.1", NOW)
-        wait_for(lambda: failed.count(3) >= 2)
-    wait_for(lambda: len(store.read_audit(10)) == 3)
-    assert sorted(entry.action for entry in store.read_audit(10)) == ["import", "import", LOG_IN]
-    (lost,) = (line for line in lines if "entry" in line)
-    assert STORED_FILE.title in lost["entry"], "what does not fit is told in the log"
 
 
 def test_what_was_done_by_and_to_a_user_is_found_also_when_the_user_has_gone(

@@ -17,7 +17,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gridlore.bootstrap import refuse
-from gridlore.domain.errors import MAYBE_STORED, OverloadError, StoreUnavailableError
+from gridlore.domain.errors import OverloadError, StoreUnavailableError
 from gridlore.wire.responses import encode
 
 LOOK_EVERY = 1.0
@@ -177,7 +177,10 @@ class PatientProtocol(HttpToolsProtocol):
         """Answer what can be answered, and close the connection."""
         seconds = self.patience.request
         if stage is Stage.WORK:
-            problem = f"There was no answer within {self.patience.answer:g} seconds. {MAYBE_STORED}"
+            problem = (
+                f"There was no answer within {self.patience.answer:g} seconds. What was sent may be stored, "
+                "or not; sending it again is safe, and tells."
+            )
             answer = refuse(self.cycle.scope, StoreUnavailableError(problem))
             self.hang_up(answer.code, answer.headers, answer.body)
         elif stage is Stage.BODY:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MAYBE_STORED = "What was sent may be stored, or not; sending it again is safe, and tells."
-"""When nobody can say what became of a post: the same values again are no news (ADR 002)."""
-
 
 class GridloreError(Exception):
     """Base of every error a client or operator is told about."""
@@ -132,7 +129,7 @@ class OverloadError(GridloreError):
 
 
 class StoreUnavailableError(GridloreError):
-    """The database cannot be reached now. Unless it was lost at a commit, nothing was stored."""
+    """The database cannot be reached now; nothing was stored."""
 
 
 class SchemaError(GridloreError):

@@ -2,8 +2,7 @@
 
 Layer: services. What changes something is recorded in the transaction of the change; logging in changes
 nothing, so it is noted in memory here and written by a thread of its own within a second. Who does the same
-again within a minute is counted, and told once: nobody fills the disk by trying passwords. What the record
-cannot take in now waits; the thread goes on whatever happens.
+again within a minute is counted, and told once: nobody fills the disk by trying passwords.
 """
 
 from __future__ import annotations
@@ -29,10 +28,7 @@ MAX_KEYS = 200
 """Of how many users and addresses the record tells in one period; of those beyond, it only counts."""
 
 RETRY = 5.0
-"""How long to wait when nothing could be written. [s]"""
-
-MAX_WAITING = 10_000
-"""How many entries of what was done wait for the store; those beyond are told in the log instead."""
+"""How long to wait when the store cannot be reached. [s]"""
 
 ELSEWHERE = "many addresses"
 
@@ -91,17 +87,10 @@ class AuditTrail:
         self._wakeup.set()
 
     def add(self, entry: AuditEntry) -> None:
-        """Somebody did something, such as storing a file: recorded on return, or soon if it cannot be now."""
-        try:
-            self._store.record([entry])
-        except Exception as error:  # noqa: BLE001 - it was done, whatever is wrong with the record
-            _tell(error, waiting=1)
-            with self._lock:
-                if len(self._added) < MAX_WAITING:
-                    self._added.append(entry)
-                else:
-                    log.critical("the record has no entry of this, as too many wait", entry=str(entry))
-            self._wakeup.set()
+        """Somebody did something that cannot be undone by not being recorded, such as storing a file."""
+        with self._lock:
+            self._added.append(entry)
+        self._wakeup.set()
 
     def close(self) -> None:
         """Write what has been noted, and stop."""
@@ -145,8 +134,8 @@ class AuditTrail:
             return True
         try:
             self._store.record(entries)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end what records all others
-            _tell(error, waiting=len(entries))
+        except StoreUnavailableError as error:
+            log.warning("the record cannot be written now", waiting=len(entries), error=error.message)
             return False
         moment = self._monotonic()
         with self._lock:
@@ -163,14 +152,6 @@ class AuditTrail:
         for key, noted in list(self._noted.items()):
             if not noted.times and noted.written is not None and moment - noted.written >= PERIOD:
                 del self._noted[key]
-
-
-def _tell(error: Exception, waiting: int) -> None:
-    """Log why nothing was recorded; in full if it is no ordinary reason."""
-    if isinstance(error, StoreUnavailableError):
-        log.warning("the record cannot be written now", waiting=waiting, error=error.message)
-    else:
-        log.error("the record cannot be written", waiting=waiting, exc_info=error)
 
 
 def _entry(key: _Key, noted: _Noted) -> AuditEntry:

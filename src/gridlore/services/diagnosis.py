@@ -104,9 +104,7 @@ def _examine_lateness(directory: Directory, heads: Mapping[int, Head], now: int)
         if by is not None:
             late[sensor.id] = by
     for source_id, sensors in sorted(sent.items()):
-        source = directory.sources.get(source_id)
-        if source is None:  # it came after the directory was read
-            continue
+        source = directory.sources[source_id]
         user = None if source.user_id is None else directory.users.get(source.user_id)
         name = source.name if user is None else user.email
         if len(sensors) > 1 and all(sensor.id in late for sensor in sensors):

@@ -6,7 +6,6 @@ Layer: services. Counts are kept in memory, per process; ``now`` is an argument.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_network
 from math import ceil
@@ -20,11 +19,6 @@ PERIOD = 60.0
 ADDRESS_FACTOR = 20
 """An address (many users may share one) may fail this many times as often as one user from it."""
 
-ACCOUNT_FACTOR = 5
-"""So many times as often as from one address may log-ins of one user fail from all that are new to them."""
-
-ANYWHERE = "anywhere"
-
 MAX_KEYS = 100_000
 """How many callers are remembered; the longest silent are forgotten first."""
 
@@ -35,10 +29,7 @@ Key = tuple[str, str]
 
 
 class LoginThrottle:
-    """Bounds failed log-ins per e-mail from one address, per address, and per e-mail.
-
-    The last is for who guesses from many addresses. An address from which the user has logged in before is
-    not held to it, so that nobody can lock a user out of where they usually come from.
+    """Bounds failed log-ins per e-mail from one address, and per address.
 
     Parameters
     ----------
@@ -49,7 +40,6 @@ class LoginThrottle:
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
         self._failures: OrderedDict[Key, list[float]] = OrderedDict()
-        self._succeeded: OrderedDict[Key, None] = OrderedDict()
         self._lock = Lock()
 
     def check(self, email: str, address: str, now: float) -> None:
@@ -79,21 +69,9 @@ class LoginThrottle:
             while len(self._failures) > MAX_KEYS:
                 self._failures.popitem(last=False)
 
-    def count_success(self, email: str, address: str) -> None:
-        """Remember that the user has logged in from there."""
-        key = (email.lower(), network_of(address))
-        with self._lock:
-            self._succeeded[key] = None
-            self._succeeded.move_to_end(key)
-            if len(self._succeeded) > MAX_KEYS:
-                self._succeeded.popitem(last=False)
-
-    def _limits(self, email: str, address: str) -> Iterator[tuple[Key, int]]:
-        email, network = email.lower(), network_of(address)
-        yield (email, network), self._attempts
-        yield ("", network), self._attempts * ADDRESS_FACTOR
-        if (email, network) not in self._succeeded:
-            yield (email, ANYWHERE), self._attempts * ACCOUNT_FACTOR
+    def _limits(self, email: str, address: str) -> tuple[tuple[Key, int], tuple[Key, int]]:
+        network = network_of(address)
+        return ((email.lower(), network), self._attempts), (("", network), self._attempts * ADDRESS_FACTOR)
 
 
 class RequestThrottle:

@@ -16,7 +16,7 @@ from litestar.response import Response
 from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
-from gridlore.domain.errors import MAYBE_STORED, BodyTooLargeError, GridloreError, MethodError
+from gridlore.domain.errors import BodyTooLargeError, GridloreError, MethodError
 from gridlore.web.routes import PUBLIC, TOKEN_PATH
 from gridlore.wire.endpoints import ENDPOINTS
 from gridlore.wire.responses import Answer, encode, reject
@@ -178,7 +178,7 @@ def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
     log.error("request failed", request_id=exchange.id.decode(), route=route, exc_info=error)
     body = {
         "status": "INTERNAL_ERROR",
-        "message": f"Something went wrong on our side, and has been logged. {MAYBE_STORED}",
+        "message": "Something went wrong on our side, and has been logged. Nothing was stored.",
         "result": "Rejected",
     }
     response_type = RESPONSE_TYPES.get(_path(request))

@@ -24,7 +24,7 @@ from litestar.response import Redirect, Template
 from gridlore.domain.access import Purpose
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.commands import Receipt
-from gridlore.domain.errors import MAYBE_STORED, GridloreError, ReplacementError, StoreUnavailableError
+from gridlore.domain.errors import GridloreError, ReplacementError
 from gridlore.domain.sensors import Sensor
 from gridlore.services.upload.choices import Choices, choose
 from gridlore.services.upload.document import Document, pack, read_document, unpack
@@ -128,11 +128,9 @@ async def submit_check(
     except GridloreError as error:
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
         code = 400 if isinstance(error, FileError) else reject(error).code
-        done = MAYBE_STORED if isinstance(error, StoreUnavailableError) else "Nothing was stored."
-        problem = f"{done} {error.message}{hint}"
+        problem = f"Nothing was stored. {error.message}{hint}"
         return _show_look(platform, request, sensor, look, problem=problem, code=code)
-    await platform.tables.run(
-        platform.trail.add,
+    platform.trail.add(
         AuditEntry(
             recorded_at=now,
             user_id=caller.user.id,
@@ -146,7 +144,7 @@ async def submit_check(
                 "stored": str(receipt.stored),
                 "unchanged": str(receipt.unchanged),
             },
-        ),
+        )
     )
     return render(
         platform,
