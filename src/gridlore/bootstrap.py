@@ -167,9 +167,9 @@ def _build_platform(
     )
     sensors = settings.max_sensors_per_message
     ingest = Ingest(writer, max_values=settings.max_values_per_message, max_sensors=sensors)
-    monitoring = _build_monitoring(settings, Readiness(store, writer), writer, tally, folder, tracing)
-
     trail = AuditTrail(store)
+    readiness = Readiness(store, writer, trail)
+    monitoring = _build_monitoring(settings, readiness, writer, tally, folder, tracing)
 
     def close() -> None:
         directory.close()

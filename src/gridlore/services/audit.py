@@ -27,8 +27,14 @@ PERIOD = 60.0
 MAX_KEYS = 200
 """Of how many users and addresses the record tells in one period; of those beyond, it only counts."""
 
+MAX_ADDED = 1000
+"""How many entries that are told one by one may wait; those beyond are told in the log only."""
+
 RETRY = 5.0
-"""How long to wait when the store cannot be reached. [s]"""
+"""How long to wait when the record cannot be written. [s]"""
+
+LONG = 60.0
+"""How long the record may go unwritten before this process says that something is wrong. [s]"""
 
 ELSEWHERE = "many addresses"
 
@@ -68,6 +74,9 @@ class AuditTrail:
         self._monotonic = monotonic
         self._noted: dict[_Key, _Noted] = {}
         self._added: list[AuditEntry] = []
+        self._failing_since: float | None = None
+        self.left_out = 0
+        """How many entries stand in the log only, because too many waited."""
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
         self._closing = threading.Event()
@@ -89,8 +98,23 @@ class AuditTrail:
     def add(self, entry: AuditEntry) -> None:
         """Somebody did something that cannot be undone by not being recorded, such as storing a file."""
         with self._lock:
-            self._added.append(entry)
+            is_full = len(self._added) >= MAX_ADDED
+            if is_full:
+                self.left_out += 1
+            else:
+                self._added.append(entry)
+        if is_full:
+            log.error("an entry is not in the record: too many wait", left_out=self.left_out, **_told(entry))
         self._wakeup.set()
+
+    def trouble(self) -> str | None:
+        """Why nothing is written, if that has been so for long."""
+        if not self._thread.is_alive():
+            return "is not written any more: its thread has ended"
+        since = self._failing_since
+        if since is not None and self._monotonic() - since >= LONG:
+            return f"has not been written for {LONG:g} seconds: entries wait in memory"
+        return None
 
     def close(self) -> None:
         """Write what has been noted, and stop."""
@@ -103,12 +127,19 @@ class AuditTrail:
             self._wakeup.wait()
             self._closing.wait(self._delay)
             self._wakeup.clear()
-            if not self._write(self._due(everything=False)):
+            if not self._write(everything=False):
                 self._closing.wait(RETRY)
                 self._wakeup.set()
             elif self._is_waiting():
                 self._wakeup.set()
-        self._write(self._due(everything=True))
+        if not self._write(everything=True):
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Tell in the log what the record will never hold, as this process stops."""
+        due = self._due(everything=True)
+        for entry in [*self._added, *(_entry(key, noted) for key, noted in due.items())]:
+            log.error("an entry is not in the record: it could not be written", **_told(entry))
 
     def _is_waiting(self) -> bool:
         """Whether something was done again, and will be told at the end of its period."""
@@ -125,26 +156,36 @@ class AuditTrail:
                 if noted.times and (everything or noted.written is None or moment - noted.written >= PERIOD)
             }
 
-    def _write(self, due: dict[_Key, _Noted]) -> bool:
-        """Whether it is written; if not, it waits for another time."""
+    def _write(self, *, everything: bool) -> bool:
+        """Whether what is due is written; if not, it waits for another time, whatever went wrong."""
+        due = self._due(everything=everything)
         with self._lock:
             added = list(self._added)
         entries = [*added, *(_entry(key, noted) for key, noted in due.items())]
-        if not entries:
-            return True
         try:
-            self._store.record(entries)
+            if entries:
+                self._store.record(entries)
         except StoreUnavailableError as error:
             log.warning("the record cannot be written now", waiting=len(entries), error=error.message)
-            return False
+        except Exception:  # a mistake of ours; without this thread nothing is recorded any more
+            log.exception("the record cannot be written", waiting=len(entries))
+        else:
+            self._settle(added, due)
+            return True
+        if self._failing_since is None:
+            self._failing_since = self._monotonic()
+        return False
+
+    def _settle(self, added: list[AuditEntry], due: dict[_Key, _Noted]) -> None:
+        """Forget what has been written."""
         moment = self._monotonic()
+        self._failing_since = None
         with self._lock:
             del self._added[: len(added)]
             for key, written in due.items():
                 noted = self._noted[key]
                 noted.times -= written.times
                 noted.written = moment
-        return True
 
     def _forget_old(self) -> None:
         """Forget what has not been done again for a period."""
@@ -170,3 +211,9 @@ def _entry(key: _Key, noted: _Noted) -> AuditEntry:
         after=facts,
         actor="somebody" if key.action == FAIL_TO_LOG_IN or not email else email,
     )
+
+
+def _told(entry: AuditEntry) -> dict[str, object]:
+    """An entry as a line of the log has it."""
+    facts = {} if entry.after is None else dict(entry.after)
+    return {"action": entry.action, "user_id": entry.user_id, "title": entry.title, "facts": facts}
