@@ -124,6 +124,7 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
             platform.throttle.count_failure(email, address, now)
             note(platform, request, FAIL_TO_LOG_IN, directory.find_user(email))
             raise
+        platform.throttle.count_success(email, address)
         if user.password_hash is not None and platform.accounts.is_outdated(user.password_hash):
             platform.administration.renew_hash(user, password)
         return user
