@@ -112,6 +112,20 @@ def test_an_unexpected_error_is_logged_and_what_waits_is_written_later(
     wait_for(lambda: trail.trouble() is None)
 
 
+def test_one_waits_for_what_is_written_and_neither_for_what_is_counted_nor_for_what_cannot_be(
+    trail: AuditTrail, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = store.read_directory().users[0]
+    assert trail.note(LOG_IN, ann, "192.0.2.1", NOW).result(10)
+    assert len(store.read_audit(10)) == 1
+    assert trail.note(LOG_IN, ann, "192.0.2.1", NOW + 1).done(), "counted"
+    assert trail.add(imported()).result(10)
+    assert [entry.action for entry in store.read_audit(10)] == ["import", LOG_IN]
+    monkeypatch.setattr(RelationalStore, "record", lambda *_: 1 / 0)
+    assert not trail.add(imported(1)).result(10)
+    assert trail.add(imported(2)).done(), "nobody waits for the next attempt"
+
+
 def test_what_waits_is_bounded_and_what_is_beyond_stands_in_the_log(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

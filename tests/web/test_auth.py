@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from argon2 import PasswordHasher
@@ -241,6 +242,30 @@ def test_credentials_that_cannot_be_read_are_explained(client: WorldClient, body
     assert answer.status_code == 400
     (message,) = answer.json()["errors"]
     assert word in message
+
+
+def actions(client: WorldClient) -> list[str]:
+    store = connect_store(client.settings)
+    found = [entry.action for entry in store.read_audit(10)]
+    store.close()
+    return found
+
+
+def test_who_is_let_in_is_on_the_record_before_they_hear_so(client: WorldClient) -> None:
+    assert request_token(client, email="ann@plug.example", password="ann's password")[0] == 200
+    assert actions(client) == ["issue token"]
+    assert log_in(client) == 303
+    assert actions(client) == ["log in", "issue token"]
+
+
+def test_nobody_is_kept_out_because_the_record_cannot_be_written(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Event()
+    monkeypatch.setattr("gridlore.web.auth.RECORD_PATIENCE", 0.1)
+    monkeypatch.setattr("gridlore.store.relational.RelationalStore.record", lambda *_: written.wait(10))
+    assert log_in(client) == 303
+    written.set()
 
 
 def log_in(client: WorldClient, password: str = "ann's password", **headers: str) -> int:
