@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -176,6 +177,18 @@ class Record:
 
     def trouble(self) -> str | None:
         return self._trouble
+
+
+@pytest.mark.parametrize("part", ["DirectoryCache", "AuditTrail", "Readiness", "KeyRing", "LoginThrottle"])
+def test_a_server_that_cannot_be_put_together_leaves_no_thread_behind(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    settings = databases.settings(databases.create(databases.template(WORLD)))
+    before = set(threading.enumerate())
+    monkeypatch.setattr(bootstrap, part, lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bootstrap.create_app(settings)
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize(
