@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,9 @@ def create_app(
     from gridlore.web.app import build_app  # noqa: PLC0415 - half a second that no other command should pay
 
     settings = settings or load_settings()
-    platform = _build_platform(settings, open_store(settings), board, clock)
+    with ExitStack() as opened:
+        platform = _build_platform(settings, open_store(settings), board, clock, opened)
+        opened.pop_all()  # the platform closes them from now on
     try:
         return build_app(platform)
     except BaseException:
@@ -157,15 +159,19 @@ def check_tracing(settings: Settings) -> None:
 
 
 def _build_platform(
-    settings: Settings, store: Store, folder: Path | None, clock: Callable[[], int]
+    settings: Settings, store: Store, folder: Path | None, clock: Callable[[], int], opened: ExitStack
 ) -> Platform:
-    """The services on a store; ``folder``: the board's."""
+    """The services on a store; ``folder``: the board's; ``opened`` is told what to close on an error."""
     from gridlore.web.admission import Bodies  # noqa: PLC0415 - see create_app
     from gridlore.web.metrics import Tally  # noqa: PLC0415
     from gridlore.web.platform import Platform  # noqa: PLC0415
 
+    opened.callback(store.close)
     tracing = _open_tracing(settings)
+    if tracing is not None:
+        opened.callback(tracing.close)
     directory = DirectoryCache(store, naming_authority(settings), max_age=settings.directory_max_age)
+    opened.callback(directory.close)
     accounts = open_accounts(settings)
     tally = Tally()
     writer = Writer(
@@ -174,11 +180,14 @@ def _build_platform(
         replace=settings.mode is Mode.PLAY,
         observe=tally.count_commit,
     )
+    opened.callback(writer.close)
     sensors = settings.max_sensors_per_message
     ingest = Ingest(writer, max_values=settings.max_values_per_message, max_sensors=sensors)
-    monitoring = _build_monitoring(settings, Readiness(store, writer), writer, tally, folder, tracing)
-
     trail = AuditTrail(store)
+    opened.callback(trail.close)
+    readiness = Readiness(store, writer, trail)
+    monitoring = _build_monitoring(settings, readiness, writer, tally, folder, tracing)
+    opened.callback(monitoring.board.close)
 
     def close() -> None:
         directory.close()

@@ -159,6 +159,8 @@ def test_get_prints_the_body_of_an_answer(run, world):
     assert result.exit_code == 0
     assert '"versions":["v1_1"]' in result.stdout
     assert '"names":["CS 1"]' in run("get", "api/v1_1/getConnection", "--as", "ann@example.com").stdout
+    (entry,) = run("audit", "--action", "issue token", "--json").stdout.splitlines()
+    assert "user ann@example.com" in entry
 
 
 def test_get_tells_the_status_of_a_refusal_and_exits_with_1(run, world):

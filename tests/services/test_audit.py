@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from gridlore.domain.audit import FAIL_TO_LOG_IN, ISSUE_TOKEN, LOG_IN, AuditEntry, AuditFilter
 from gridlore.services import audit
-from gridlore.services.audit import ELSEWHERE, MAX_KEYS, PERIOD, AuditTrail
+from gridlore.services.audit import ELSEWHERE, LONG, MAX_ADDED, MAX_KEYS, PERIOD, AuditTrail
 from gridlore.store.interface import Store
 from gridlore.store.relational import RelationalStore
 from tests.conftest import wait_for
@@ -89,6 +90,58 @@ def test_however_many_addresses_try_the_record_grows_by_no_more_than_a_bound(
     assert sum(times) == 3 * MAX_KEYS + 1, "counted, every one"
     (success,) = (entry for entry in entries if entry.action == LOG_IN)
     assert (success.actor, success.after) == (ben.email, {"address": ELSEWHERE})
+
+
+def imported(number: int = 0) -> AuditEntry:
+    return AuditEntry(NOW + number, 1, "import", "sensor", 1, "connection A", None, {"file": f"{number}.csv"})
+
+
+def test_an_unexpected_error_is_logged_and_what_waits_is_written_later(
+    trail: AuditTrail, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "RETRY", 0.01)
+    with monkeypatch.context() as broken, capture_logs() as lines:
+        broken.setattr(RelationalStore, "record", lambda *_: 1 / 0)
+        trail.add(imported())
+        wait_for(lambda: len(lines) >= 2)
+        assert trail.trouble() is None, "not for long yet"
+        clock.moment += LONG
+        assert "has not been written" in (trail.trouble() or "")
+    assert lines[0]["exc_info"], "with the traceback"
+    wait_for(lambda: len(store.read_audit(10)) == 1)
+    wait_for(lambda: trail.trouble() is None)
+
+
+def test_one_waits_for_what_is_written_and_neither_for_what_is_counted_nor_for_what_cannot_be(
+    trail: AuditTrail, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = store.read_directory().users[0]
+    assert trail.note(LOG_IN, ann, "192.0.2.1", NOW).result(10)
+    assert len(store.read_audit(10)) == 1
+    assert trail.note(LOG_IN, ann, "192.0.2.1", NOW + 1).done(), "counted"
+    assert trail.add(imported()).result(10)
+    assert [entry.action for entry in store.read_audit(10)] == ["import", LOG_IN]
+    monkeypatch.setattr(RelationalStore, "record", lambda *_: 1 / 0)
+    assert not trail.add(imported(1)).result(10)
+    assert trail.add(imported(2)).done(), "nobody waits for the next attempt"
+
+
+def test_what_waits_is_bounded_and_what_is_beyond_stands_in_the_log(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_directory(store)
+    with monkeypatch.context() as broken, capture_logs() as lines:
+        broken.setattr(RelationalStore, "record", lambda *_: 1 / 0)
+        trail = AuditTrail(store, delay=0.005)
+        for number in range(MAX_ADDED + 2):
+            trail.add(imported(number))
+        assert trail.left_out == 2
+        beyond = [line["facts"]["file"] for line in lines if "left_out" in line]
+        assert beyond == [f"{MAX_ADDED}.csv", f"{MAX_ADDED + 1}.csv"]
+        trail.close()
+        lost = [line for line in lines if line["event"].endswith("could not be written")]
+    assert len(lost) == MAX_ADDED, "told as the process stops"
+    assert "has ended" in (trail.trouble() or "")
 
 
 def test_what_was_done_by_and_to_a_user_is_found_also_when_the_user_has_gone(

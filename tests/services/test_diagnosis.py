@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,6 +142,13 @@ def test_postgres_tells_the_settings_that_let_it_forget(postgres_databases: Data
     store = connect_store(databases.settings(databases.create(databases.template(None))))
     assert store.unsafe_settings() == {"fsync": "off"}
     store.close()
+
+
+def test_a_sender_that_is_newer_than_the_directory_is_told_by_number(fresh: Store) -> None:
+    records = fresh.read_directory()
+    older = Directory(replace(records, sources=[]), NamingAuthority())
+    findings = list(examine_store(fresh, older, NOW + 7 * DAY, 7))
+    assert ("silent", "sender of source 1") in told(findings)
 
 
 def test_values_that_are_deleted_while_it_looks_do_not_stop_it(fresh: Store) -> None:

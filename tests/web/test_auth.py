@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,7 +16,7 @@ from gridlore.config import load_settings
 from gridlore.domain.errors import TooManyRequestsError
 from gridlore.services import accounts as accounts_module
 from gridlore.services.accounts import Accounts
-from gridlore.services.throttle import LoginThrottle
+from gridlore.services.throttle import ACCOUNT_FACTOR, MAX_KNOWN, LoginThrottle
 from gridlore.web.platform import THREADS
 from tests.conftest import WorldClient, wait_for
 
@@ -141,6 +142,49 @@ def test_who_guesses_from_many_addresses_of_one_network_is_one_and_others_are_no
     throttle.check("ann@plug.example", "::ffff:192.0.2.2", now=1.0)
 
 
+def test_an_account_is_tried_only_so_often_from_all_addresses_and_its_user_is_not_locked_out() -> None:
+    throttle = LoginThrottle(3)
+    throttle.count_success("Ann@plug.example", "192.0.2.1")
+    for number in range(3 * ACCOUNT_FACTOR):
+        throttle.check("ann@plug.example", f"198.51.100.{number}", now=0.0)
+        throttle.count_failure("ann@plug.example", f"198.51.100.{number}", now=0.0)
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("ANN@plug.example", "203.0.113.1", now=1.0)
+    throttle.check("ann@plug.example", "192.0.2.1", now=1.0)
+    throttle.check("ben@plug.example", "203.0.113.1", now=1.0)
+    throttle.check("ann@plug.example", "203.0.113.1", now=61.0)
+
+
+def test_failures_from_where_one_comes_from_keep_nobody_else_out_and_are_bounded_too() -> None:
+    throttle = LoginThrottle(1)
+    for number in range(MAX_KNOWN + 1):
+        throttle.count_success("ann@plug.example", f"192.0.2.{number}")
+        throttle.count_failure("ann@plug.example", f"192.0.2.{number}", now=0.0)
+    throttle.check("ann@plug.example", "203.0.113.1", now=1.0)
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("ann@plug.example", "192.0.2.1", now=1.0)
+    for number in range(ACCOUNT_FACTOR):
+        throttle.count_failure("ann@plug.example", f"198.51.100.{number}", now=100.0)
+    throttle.check("ann@plug.example", "192.0.2.1", now=101.0)
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("ann@plug.example", "192.0.2.0", now=101.0)  # the oldest of too many is forgotten
+
+
+def test_who_has_logged_in_from_an_address_is_known_there(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def try_from(address: str, user: str, password: str) -> int:
+        monkeypatch.setattr("gridlore.web.auth.client_address", lambda _: address)
+        return request_token(client, email=f"{user}@plug.example", password=password)[0]
+
+    assert try_from("192.0.2.1", "ann", "ann's password") == 200
+    for number in range(3 * ACCOUNT_FACTOR):
+        for user in ("ann", "ben"):
+            assert try_from(f"198.51.100.{number}", user, "guess") == 401
+    assert try_from("192.0.2.1", "ann", "ann's password") == 200
+    assert try_from("192.0.2.1", "ben", "ben's password") == 429
+
+
 def test_a_wrong_password_and_an_unknown_email_are_told_alike(client: WorldClient) -> None:
     wrong = request_token(client, email="ann@plug.example", password="ben's password")
     unknown = request_token(client, email="zoe@plug.example", password="ben's password")
@@ -198,6 +242,30 @@ def test_credentials_that_cannot_be_read_are_explained(client: WorldClient, body
     assert answer.status_code == 400
     (message,) = answer.json()["errors"]
     assert word in message
+
+
+def actions(client: WorldClient) -> list[str]:
+    store = connect_store(client.settings)
+    found = [entry.action for entry in store.read_audit(10)]
+    store.close()
+    return found
+
+
+def test_who_is_let_in_is_on_the_record_before_they_hear_so(client: WorldClient) -> None:
+    assert request_token(client, email="ann@plug.example", password="ann's password")[0] == 200
+    assert actions(client) == ["issue token"]
+    assert log_in(client) == 303
+    assert actions(client) == ["log in", "issue token"]
+
+
+def test_nobody_is_kept_out_because_the_record_cannot_be_written(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Event()
+    monkeypatch.setattr("gridlore.web.auth.RECORD_PATIENCE", 0.1)
+    monkeypatch.setattr("gridlore.store.relational.RelationalStore.record", lambda *_: written.wait(10))
+    assert log_in(client) == 303
+    written.set()
 
 
 def log_in(client: WorldClient, password: str = "ann's password", **headers: str) -> int:

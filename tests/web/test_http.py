@@ -217,3 +217,19 @@ def test_a_mistake_of_ours_is_told_without_details_and_logged_with_them(
     (line,) = (line for line in lines if line["event"] == "request failed")
     assert isinstance(line["exc_info"], ZeroDivisionError)
     assert line["request_id"] == answer.headers["X-Request-ID"]
+    assert "stored" not in body["message"], "it was a question"
+
+
+def test_a_mistake_after_the_commit_does_not_say_that_nothing_was_stored_and_sending_again_tells(
+    client: WorldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("after the commit")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("gridlore.web.api_v1_1.acknowledge", fail)
+        failed = client.post("ann", "postMeterData", **MESSAGE)
+    assert failed.status_code == 500
+    assert "may be stored, or not; sending the same again is safe" in failed.json()["message"]
+    again = client.post("ann", "postMeterData", **MESSAGE)
+    assert (again.status_code, again.json()["stored"]) == (200, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -168,27 +169,50 @@ class Failing:
             raise self.error
 
 
+class Record:
+    """A record that has this wrong with it."""
+
+    def __init__(self, trouble: str | None) -> None:
+        self._trouble = trouble
+
+    def trouble(self) -> str | None:
+        return self._trouble
+
+
+@pytest.mark.parametrize("part", ["DirectoryCache", "AuditTrail", "Readiness", "KeyRing", "LoginThrottle"])
+def test_a_server_that_cannot_be_put_together_leaves_no_thread_behind(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    settings = databases.settings(databases.create(databases.template(WORLD)))
+    before = set(threading.enumerate())
+    monkeypatch.setattr(bootstrap, part, lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bootstrap.create_app(settings)
+    assert set(threading.enumerate()) <= before
+
+
 @pytest.mark.parametrize(
-    ("error", "queued", "wrong"),
+    ("error", "queued", "trouble", "wrong"),
     [
-        (None, 94, set()),
-        (None, 95, {"queue"}),
-        (StoreUnavailableError("s3cret"), 0, {"store", "schema"}),
-        (SchemaError("s3cret"), 0, {"schema"}),
+        (None, 94, None, set()),
+        (None, 95, None, {"queue"}),
+        (None, 0, "is not written", {"record"}),
+        (StoreUnavailableError("s3cret"), 0, None, {"store", "schema"}),
+        (SchemaError("s3cret"), 0, None, {"schema"}),
     ],
 )
 def test_what_keeps_a_process_from_serving_is_named_without_details(
-    error: Exception | None, queued: int, wrong: set[str]
+    error: Exception | None, queued: int, trouble: str | None, wrong: set[str]
 ) -> None:
     store: Store = Failing(error)  # type: ignore[assignment]
-    checks = Readiness(store, Queue(queued)).check(now=0.0)
+    checks = Readiness(store, Queue(queued), Record(trouble)).check(now=0.0)
     assert {name for name, found in checks.items() if found != "ok"} == wrong
     assert "s3cret" not in str(checks)
 
 
 def test_the_store_is_looked_at_once_a_second_however_often_one_asks() -> None:
     store = Failing(None)
-    readiness = Readiness(store, Queue(0))  # type: ignore[arg-type]
+    readiness = Readiness(store, Queue(0), Record(None))  # type: ignore[arg-type]
     for tenth in range(21):
         readiness.check(now=tenth / 10)
     assert store.looks == 3
@@ -197,7 +221,7 @@ def test_the_store_is_looked_at_once_a_second_however_often_one_asks() -> None:
 def test_a_process_that_is_well_is_ready(world_client: Callable[..., WorldClient]) -> None:
     answer = world_client(WORLD).request(None, "GET", "/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "READY")
-    assert answer.json()["checks"] == {"store": "ok", "schema": "ok", "queue": "ok"}
+    assert answer.json()["checks"] == {"store": "ok", "schema": "ok", "queue": "ok", "record": "ok"}
 
 
 def test_a_store_that_does_not_answer_is_no_reason_to_hang(

@@ -16,9 +16,10 @@ import click
 import httpx
 
 from gridlore.bootstrap import create_app, open_accounts
-from gridlore.cli.invocation import FAILURE, Invocation, find_user
+from gridlore.cli.invocation import FAILURE, Invocation, done, find_user
 from gridlore.cli.logs import configure_logging
 from gridlore.config import Settings
+from gridlore.domain.audit import ISSUE_TOKEN
 
 BASE_URL = "http://localhost"
 
@@ -53,6 +54,7 @@ def get(invocation: Invocation, path: str, email: str | None) -> None:
     if email is not None:
         with invocation.open_store() as store:
             known = find_user(store.read_directory(), email)
+            store.record([done(ISSUE_TOKEN, "user", known.id, f"user {known.email}")])
         headers["Authorization"] = open_accounts(invocation.settings()).issue_token(known, time.time())
     response = asyncio.run(_send(invocation.settings(), "/" + path.lstrip("/"), headers))
     click.echo(response.content)

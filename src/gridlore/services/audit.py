@@ -1,8 +1,8 @@
-"""Keep a record of who came and went, without making anybody wait for it (ADR 016).
+"""Keep a record of who came and went, which nobody's coming depends on (ADR 016).
 
 Layer: services. What changes something is recorded in the transaction of the change; logging in changes
-nothing, so it is noted in memory here and written by a thread of its own within a second. Who does the same
-again within a minute is counted, and told once: nobody fills the disk by trying passwords.
+nothing, so it is noted in memory here and written at once by a thread of its own. Who does the same again
+within a minute is counted, and told once: nobody fills the disk by trying passwords.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import structlog
@@ -27,8 +28,14 @@ PERIOD = 60.0
 MAX_KEYS = 200
 """Of how many users and addresses the record tells in one period; of those beyond, it only counts."""
 
+MAX_ADDED = 1000
+"""How many entries that are told one by one may wait; those beyond are told in the log only."""
+
 RETRY = 5.0
-"""How long to wait when the store cannot be reached. [s]"""
+"""How long to wait when the record cannot be written. [s]"""
+
+LONG = 60.0
+"""How long the record may go unwritten before this process says that something is wrong. [s]"""
 
 ELSEWHERE = "many addresses"
 
@@ -61,21 +68,29 @@ class AuditTrail:
     """
 
     def __init__(
-        self, store: Store, *, delay: float = 0.5, monotonic: Callable[[], float] = time.monotonic
+        self, store: Store, *, delay: float = 0.05, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
         self._delay = delay
         self._monotonic = monotonic
         self._noted: dict[_Key, _Noted] = {}
         self._added: list[AuditEntry] = []
+        self._next = _pending()
+        self._failing_since: float | None = None
+        self.left_out = 0
+        """How many entries stand in the log only, because too many waited."""
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gridlore-audit", daemon=True)
         self._thread.start()
 
-    def note(self, action: str, user: User | None, address: str, now: int) -> None:
-        """Somebody did this from a network address; ``user`` None: nobody we know. [µs since epoch]"""
+    def note(self, action: str, user: User | None, address: str, now: int) -> Future[bool]:
+        """Somebody did this from a network address; ``user`` None: nobody we know. [µs since epoch]
+
+        Returns what is done when there is nothing more to wait for: true once it is written, or only counted
+        because the same was written a moment ago; false when it cannot be written now.
+        """
         key = _Key(action, None if user is None else (user.id, user.email), address)
         with self._lock:
             if key not in self._noted and len(self._noted) >= MAX_KEYS:
@@ -84,13 +99,40 @@ class AuditTrail:
                 key = _Key(action, None if action == FAIL_TO_LOG_IN else key.user, ELSEWHERE)
             noted = self._noted.setdefault(key, _Noted())
             noted.times, noted.last = noted.times + 1, max(noted.last, now)
+            is_due = noted.written is None or self._monotonic() - noted.written >= PERIOD
+            written = self._outlook() if is_due else _done(result=True)
         self._wakeup.set()
+        return written
 
-    def add(self, entry: AuditEntry) -> None:
-        """Somebody did something that cannot be undone by not being recorded, such as storing a file."""
+    def add(self, entry: AuditEntry) -> Future[bool]:
+        """Somebody did something that cannot be undone by not being recorded, such as storing a file.
+
+        Returns what ``note`` does.
+        """
         with self._lock:
-            self._added.append(entry)
+            is_full = len(self._added) >= MAX_ADDED
+            if is_full:
+                self.left_out += 1
+            else:
+                self._added.append(entry)
+            written = _done(result=False) if is_full else self._outlook()
+        if is_full:
+            log.error("an entry is not in the record: too many wait", left_out=self.left_out, **_told(entry))
         self._wakeup.set()
+        return written
+
+    def _outlook(self) -> Future[bool]:
+        """Done with the next attempt to write; when the last one failed, at once: nobody waits in vain."""
+        return self._next if self._failing_since is None else _done(result=False)
+
+    def trouble(self) -> str | None:
+        """Why nothing is written, if that has been so for long."""
+        if not self._thread.is_alive():
+            return "is not written any more: its thread has ended"
+        since = self._failing_since
+        if since is not None and self._monotonic() - since >= LONG:
+            return f"has not been written for {LONG:g} seconds: entries wait in memory"
+        return None
 
     def close(self) -> None:
         """Write what has been noted, and stop."""
@@ -103,12 +145,19 @@ class AuditTrail:
             self._wakeup.wait()
             self._closing.wait(self._delay)
             self._wakeup.clear()
-            if not self._write(self._due(everything=False)):
+            if not self._write(everything=False):
                 self._closing.wait(RETRY)
                 self._wakeup.set()
             elif self._is_waiting():
                 self._wakeup.set()
-        self._write(self._due(everything=True))
+        if not self._write(everything=True):
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Tell in the log what the record will never hold, as this process stops."""
+        due = self._due(everything=True)
+        for entry in [*self._added, *(_entry(key, noted) for key, noted in due.items())]:
+            log.error("an entry is not in the record: it could not be written", **_told(entry))
 
     def _is_waiting(self) -> bool:
         """Whether something was done again, and will be told at the end of its period."""
@@ -125,18 +174,37 @@ class AuditTrail:
                 if noted.times and (everything or noted.written is None or moment - noted.written >= PERIOD)
             }
 
-    def _write(self, due: dict[_Key, _Noted]) -> bool:
-        """Whether it is written; if not, it waits for another time."""
+    def _write(self, *, everything: bool) -> bool:
+        """Whether what is due is written; if not, it waits for another time, whatever went wrong."""
+        with self._lock:
+            waited_for, self._next = self._next, _pending()
+        is_written = self._try_to_write(everything=everything)
+        if is_written:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = self._monotonic()
+        waited_for.set_result(is_written)
+        return is_written
+
+    def _try_to_write(self, *, everything: bool) -> bool:
+        due = self._due(everything=everything)
         with self._lock:
             added = list(self._added)
         entries = [*added, *(_entry(key, noted) for key, noted in due.items())]
-        if not entries:
-            return True
         try:
-            self._store.record(entries)
+            if entries:
+                self._store.record(entries)
         except StoreUnavailableError as error:
             log.warning("the record cannot be written now", waiting=len(entries), error=error.message)
-            return False
+        except Exception:  # a mistake of ours; without this thread nothing is recorded any more
+            log.exception("the record cannot be written", waiting=len(entries))
+        else:
+            self._settle(added, due)
+            return True
+        return False
+
+    def _settle(self, added: list[AuditEntry], due: dict[_Key, _Noted]) -> None:
+        """Forget what has been written."""
         moment = self._monotonic()
         with self._lock:
             del self._added[: len(added)]
@@ -144,7 +212,6 @@ class AuditTrail:
                 noted = self._noted[key]
                 noted.times -= written.times
                 noted.written = moment
-        return True
 
     def _forget_old(self) -> None:
         """Forget what has not been done again for a period."""
@@ -152,6 +219,19 @@ class AuditTrail:
         for key, noted in list(self._noted.items()):
             if not noted.times and noted.written is not None and moment - noted.written >= PERIOD:
                 del self._noted[key]
+
+
+def _pending() -> Future[bool]:
+    """What is not done yet, and cannot be given up by one of those who wait for it."""
+    future: Future[bool] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _done(*, result: bool) -> Future[bool]:
+    future: Future[bool] = Future()
+    future.set_result(result)
+    return future
 
 
 def _entry(key: _Key, noted: _Noted) -> AuditEntry:
@@ -170,3 +250,9 @@ def _entry(key: _Key, noted: _Noted) -> AuditEntry:
         after=facts,
         actor="somebody" if key.action == FAIL_TO_LOG_IN or not email else email,
     )
+
+
+def _told(entry: AuditEntry) -> dict[str, object]:
+    """An entry as a line of the log has it."""
+    facts = {} if entry.after is None else dict(entry.after)
+    return {"action": entry.action, "user_id": entry.user_id, "title": entry.title, "facts": facts}

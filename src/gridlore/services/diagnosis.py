@@ -104,9 +104,7 @@ def _examine_lateness(directory: Directory, heads: Mapping[int, Head], now: int)
         if by is not None:
             late[sensor.id] = by
     for source_id, sensors in sorted(sent.items()):
-        source = directory.sources[source_id]
-        user = None if source.user_id is None else directory.users.get(source.user_id)
-        name = source.name if user is None else user.email
+        name = _sender(directory, source_id)
         if len(sensors) > 1 and all(sensor.id in late for sensor in sensors):
             by = min(late[sensor.id] for sensor in sensors)
             what = f"nothing came for {_told_span(by)}: all {len(sensors)} sensors it sends are late"
@@ -117,6 +115,15 @@ def _examine_lateness(directory: Directory, heads: Mapping[int, Head], now: int)
                 what = f"its newest value ended {_told_span(late[sensor.id])} ago; events take "
                 what += format_span(sensor.resolution)
                 yield Finding("late", tell(sensor), what, f"ask {name}, who sent the last value")
+
+
+def _sender(directory: Directory, source_id: int) -> str:
+    """Who posts as this source, which may be newer than the directory."""
+    source = directory.sources.get(source_id)
+    if source is None:
+        return f"of source {source_id}"
+    user = None if source.user_id is None else directory.users.get(source.user_id)
+    return source.name if user is None else user.email
 
 
 def _told_span(span: int) -> str:

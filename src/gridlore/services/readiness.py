@@ -1,4 +1,4 @@
-"""Whether this process can take requests: its store can be reached, and is what it should be.
+"""Whether this process can take requests: its store can be reached, is what it should be, and is written to.
 
 Layer: services. ``now`` is an argument. [s]
 """
@@ -32,12 +32,20 @@ class Queue(Protocol):
         """How much may wait. [bytes]"""
 
 
+class Record(Protocol):
+    """Who did what and when."""
+
+    def trouble(self) -> str | None:
+        """Why nothing is written, if that has been so for long."""
+
+
 class Readiness:
     """Looks at the store at most once a second, however often it is asked."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store, queue: Queue, record: Record) -> None:
         self._store = store
         self._queue = queue
+        self._record = record
         self._found: tuple[float, Mapping[str, str]] | None = None
 
     def is_known(self, now: float) -> bool:
@@ -48,7 +56,11 @@ class Readiness:
         """What was looked at, and "ok" or what is wrong with it; no more than a monitor needs to know."""
         if self._found is None or not self.is_known(now):
             self._found = now, self._look_at_store()
-        return {**self._found[1], "queue": self._look_at_queue()}
+        return {
+            **self._found[1],
+            "queue": self._look_at_queue(),
+            "record": self._record.trouble() or OK,
+        }
 
     def _look_at_store(self) -> Mapping[str, str]:
         try:

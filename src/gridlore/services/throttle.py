@@ -6,6 +6,7 @@ Layer: services. Counts are kept in memory, per process; ``now`` is an argument.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_network
 from math import ceil
@@ -19,17 +20,28 @@ PERIOD = 60.0
 ADDRESS_FACTOR = 20
 """An address (many users may share one) may fail this many times as often as one user from it."""
 
+ACCOUNT_FACTOR = 5
+"""An account may be tried this many times as often from all strange addresses together as from one."""
+
+MAX_KNOWN = 16
+"""So many networks are remembered from which an account was logged in to, the newest."""
+
 MAX_KEYS = 100_000
 """How many callers are remembered; the longest silent are forgotten first."""
 
 BURST = 10.0
 """How many seconds' worth of requests may come at once. [s]"""
 
+ANYWHERE = "*"
+
 Key = tuple[str, str]
 
 
 class LoginThrottle:
-    """Bounds failed log-ins per e-mail from one address, and per address.
+    """Bounds failed log-ins per e-mail from one address, per e-mail from all, and per address.
+
+    Where an account has been logged in to from, it can be tried from whatever strangers do elsewhere: nobody
+    locks its user out by guessing.
 
     Parameters
     ----------
@@ -40,6 +52,7 @@ class LoginThrottle:
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
         self._failures: OrderedDict[Key, list[float]] = OrderedDict()
+        self._known: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
         self._lock = Lock()
 
     def check(self, email: str, address: str, now: float) -> None:
@@ -69,9 +82,24 @@ class LoginThrottle:
             while len(self._failures) > MAX_KEYS:
                 self._failures.popitem(last=False)
 
-    def _limits(self, email: str, address: str) -> tuple[tuple[Key, int], tuple[Key, int]]:
-        network = network_of(address)
-        return ((email.lower(), network), self._attempts), (("", network), self._attempts * ADDRESS_FACTOR)
+    def count_success(self, email: str, address: str) -> None:
+        """Remember that somebody who knows the password comes from there."""
+        with self._lock:
+            networks = self._known.setdefault(email.lower(), OrderedDict())
+            networks[network_of(address)] = None
+            networks.move_to_end(network_of(address))
+            self._known.move_to_end(email.lower())
+            if len(networks) > MAX_KNOWN:
+                networks.popitem(last=False)
+            if len(self._known) > MAX_KEYS:
+                self._known.popitem(last=False)
+
+    def _limits(self, email: str, address: str) -> Iterator[tuple[Key, int]]:
+        email, network = email.lower(), network_of(address)
+        yield (email, network), self._attempts
+        yield ("", network), self._attempts * ADDRESS_FACTOR
+        if network not in self._known.get(email, ()):
+            yield (email, ANYWHERE), self._attempts * ACCOUNT_FACTOR
 
 
 class RequestThrottle:

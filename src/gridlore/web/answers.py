@@ -178,10 +178,23 @@ def answer_bug(request: AnyRequest, error: Exception) -> Response[bytes]:
     log.error("request failed", request_id=exchange.id.decode(), route=route, exc_info=error)
     body = {
         "status": "INTERNAL_ERROR",
-        "message": "Something went wrong on our side, and has been logged. Nothing was stored.",
+        "message": _tell_bug(request),
         "result": "Rejected",
     }
     response_type = RESPONSE_TYPES.get(_path(request))
     return _rejection(
         request, Answer(500, body if response_type is None else {"type": response_type, **body})
     )
+
+
+def _tell_bug(request: AnyRequest) -> str:
+    """What is known after a mistake of ours, which may have come after a commit."""
+    told = "Something went wrong on our side, and has been logged."
+    if request.method != "POST":
+        return told
+    if _path(request) in RESPONSE_TYPES:
+        return (
+            f"{told} What was sent may be stored, or not; sending the same again is safe, since what is "
+            "known already is not stored twice."
+        )
+    return f"{told} What was asked for may have been done, or not; please look before asking again."

@@ -46,7 +46,7 @@ async def request_auth_token(request: AnyRequest, platform: NamedDependency[Plat
         raise AuthenticationError
     else:
         raise MessageError("Please provide the 'password' as well; you are not logged in to the web session.")
-    note(platform, request, ISSUE_TOKEN, user)
+    await note(platform, request, ISSUE_TOKEN, user)
     token = platform.accounts.issue_token(user, platform.clock() / 1_000_000)
     return send(Answer(200, {"auth_token": token, "user_id": user.id}, {"Cache-Control": "no-store"}))
 

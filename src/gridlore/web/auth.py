@@ -5,6 +5,8 @@ Layer: web.
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from gridlore.domain.access import Purpose, may_use_services
@@ -18,6 +20,9 @@ from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 
 SESSION_COOKIE = "gridlore_session"
+
+RECORD_PATIENCE = 1.0
+"""How long an answer waits for what it tells of to be on the record; it may be written later. [s]"""
 
 KEY_MAY_READ = "This API key may read only; to post, use a key that may post, or a token."
 
@@ -96,9 +101,14 @@ def client_address(request: AnyRequest) -> str:
     return request.client.host if request.client else ""
 
 
-def note(platform: Platform, request: AnyRequest, action: str, user: User | None) -> None:
-    """Have it recorded that a user (None: nobody we know) came or went."""
-    platform.trail.note(action, user, client_address(request), platform.clock())
+async def note(platform: Platform, request: AnyRequest, action: str, user: User) -> None:
+    """Have it recorded that a user came or went."""
+    await see_recorded(platform.trail.note(action, user, client_address(request), platform.clock()))
+
+
+async def see_recorded(written: Future[bool]) -> None:
+    """Go on when it is recorded, cannot be now, or takes too long."""
+    await asyncio.wait({asyncio.wrap_future(written)}, timeout=RECORD_PATIENCE)
 
 
 async def log_in(platform: Platform, request: AnyRequest, email: str, password: str) -> User:
@@ -122,8 +132,9 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
             user = platform.accounts.log_in(directory, email, password)
         except AuthenticationError:
             platform.throttle.count_failure(email, address, now)
-            note(platform, request, FAIL_TO_LOG_IN, directory.find_user(email))
+            platform.trail.note(FAIL_TO_LOG_IN, directory.find_user(email), address, platform.clock())
             raise
+        platform.throttle.count_success(email, address)
         if user.password_hash is not None and platform.accounts.is_outdated(user.password_hash):
             platform.administration.renew_hash(user, password)
         return user

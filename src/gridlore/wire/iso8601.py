@@ -152,11 +152,6 @@ class Duration:
         """Whether it leads to a later time."""
         return self.months > 0 or self.span > 0
 
-    @property
-    def is_negative(self) -> bool:
-        """Whether it leads to an earlier time."""
-        return self.months < 0 or self.span < 0
-
     def __neg__(self) -> Duration:
         return Duration(-self.months, -self.span)
 

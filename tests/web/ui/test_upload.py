@@ -16,6 +16,7 @@ import pytest
 from openpyxl import Workbook
 
 from tests.conftest import WorldClient
+from tests.web.ui.administering import recorded
 from tests.web.ui.browsing import Page, Person
 
 WORLD = Path(__file__).with_name("two_houses.toml")
@@ -78,6 +79,13 @@ def test_a_file_is_looked_at_then_stored_and_the_receipt_leads_to_the_sensor(ann
     assert "Stored 40 values Unchanged 0 Left out none Period Sat 1 Mar 2025 00:00 +01:00" in receipt.text
     assert "/sensors/1?first=2025-03-01&last=2025-03-01" in receipt.links
     assert stored(client) == [0, *[-i / 100 for i in range(1, 10)]]
+
+
+def test_what_was_uploaded_is_on_the_record_before_the_receipt_is_shown(ann, client):
+    check(ann, upload(ann, ROOF, quarter_hours()), step="store")
+    (entry,) = recorded(client)
+    assert (entry.action, entry.title) == ("import", "connection Roof")
+    assert entry.after == {"file": "meter.csv", "stored": "40", "unchanged": "0"}
 
 
 def test_the_same_file_again_is_no_news(ann):

@@ -53,7 +53,7 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
     except TooManyRequestsError as error:
         problem, code = error.message, 429
         return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
-    note(platform, request, LOG_IN, user)
+    await note(platform, request, LOG_IN, user)
     return Redirect(target, status_code=303, cookies=[session_cookie(platform, request, user)])
 
 
@@ -75,7 +75,7 @@ async def submit_logout(request: AnyRequest, platform: NamedDependency[Platform]
     await read_form(platform, request)
     user = session_user(platform, request)
     if user is not None:
-        note(platform, request, LOG_OUT, user)
+        await note(platform, request, LOG_OUT, user)
     return Redirect("/login", status_code=303, cookies=[Cookie(key=SESSION_COOKIE, value="", max_age=0)])
 
 

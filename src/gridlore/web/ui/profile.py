@@ -108,7 +108,7 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
     """Give out a token, shown once."""
     caller = require_caller(platform, request)
     await read_form(platform, request)
-    note(platform, request, ISSUE_TOKEN, caller.user)
+    await note(platform, request, ISSUE_TOKEN, caller.user)
     now = platform.clock()
     until = now + platform.session_max_age * 1_000_000
     return _show(

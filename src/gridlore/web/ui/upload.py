@@ -33,7 +33,7 @@ from gridlore.services.upload.storing import make_commands
 from gridlore.services.upload.table import MAX_FILE_BYTES, MAX_ROWS, MIB, ChoiceError, FileError, Table
 from gridlore.services.upload.workbook import is_workbook
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, Caller
+from gridlore.web.auth import SESSION_COOKIE, Caller, see_recorded
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
@@ -130,22 +130,7 @@ async def submit_check(
         code = 400 if isinstance(error, FileError) else reject(error).code
         problem = f"Nothing was stored. {error.message}{hint}"
         return _show_look(platform, request, sensor, look, problem=problem, code=code)
-    platform.trail.add(
-        AuditEntry(
-            recorded_at=now,
-            user_id=caller.user.id,
-            action="import",
-            subject="sensor",
-            subject_id=sensor.id,
-            title=f"{sensor.kind} {sensor.name}",
-            before=None,
-            after={
-                "file": look.document.name,
-                "stored": str(receipt.stored),
-                "unchanged": str(receipt.unchanged),
-            },
-        )
-    )
+    await see_recorded(platform.trail.add(_entry(caller, sensor, look.document.name, receipt, now)))
     return render(
         platform,
         request,
@@ -154,6 +139,20 @@ async def submit_check(
         file=look.document.name,
         receipt=receipt,
         **describe_reading(reading, look.table, look.choices, sensor),
+    )
+
+
+def _entry(caller: Caller, sensor: Sensor, file: str, receipt: Receipt, now: int) -> AuditEntry:
+    """What the record says of a file that was stored. [µs since epoch]"""
+    return AuditEntry(
+        recorded_at=now,
+        user_id=caller.user.id,
+        action="import",
+        subject="sensor",
+        subject_id=sensor.id,
+        title=f"{sensor.kind} {sensor.name}",
+        before=None,
+        after={"file": file, "stored": str(receipt.stored), "unchanged": str(receipt.unchanged)},
     )
 
 

@@ -13,7 +13,7 @@ from gridlore.wire.responses import describe_readiness
 LIVE_PATH = "/health/live"
 READY_PATH = "/health/ready"
 
-WELL = {"store": "ok", "schema": "ok", "queue": "ok"}
+WELL = {"store": "ok", "schema": "ok", "queue": "ok", "record": "ok"}
 UNWELL = {**WELL, "store": "cannot be reached, or is too busy", "schema": "unknown"}
 
 
@@ -53,7 +53,7 @@ def _ready() -> Operation:
         "operationId": "getReady",
         "summary": "Can this process serve?",
         "description": "Whether its store can be reached, has the schema of this version, and takes what "
-        "comes in. When not, let requests go elsewhere, and ask again.",
+        "comes in, the record of who did what too. When not, let requests go elsewhere, and ask again.",
         "tags": ["health"],
         "security": [],
         "responses": {
