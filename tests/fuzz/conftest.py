@@ -1,7 +1,7 @@
 """One server for all strange requests, and how many of them there are.
 
 GRIDLORE_TEST_FUZZ is the number of requests (a few hundred by default, the same in every run);
-GRIDLORE_TEST_SEED repeats a longer run. `make test-fuzz` sets them.
+GRIDLORE_TEST_SEED repeats a longer run. `make test-fuzz` sets them. Seeds are kept in seeds.txt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ WORLD = Path(__file__).parents[1] / "acceptance" / "world.toml"
 SHORT = 300
 
 COUNT = int(os.environ.get("GRIDLORE_TEST_FUZZ") or SHORT)
-NEW_SEED = 1 if COUNT == SHORT else random.SystemRandom().randrange(10**9)
+SEEDS = Path(__file__).with_name("seeds.txt")
+KEPT = [line for line in SEEDS.read_text("utf-8").splitlines() if not line.startswith("#")]
+NEW_SEED = int(KEPT[0].split()[0]) if COUNT == SHORT else random.SystemRandom().randrange(10**9)
 SEED = int(os.environ.get("GRIDLORE_TEST_SEED") or NEW_SEED)
 
 
@@ -59,6 +61,8 @@ def target(sqlite_databases: Databases, tmp_path_factory: pytest.TempPathFactory
     server.stop()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     if "GRIDLORE_TEST_FUZZ" in os.environ:
         terminalreporter.write_line(f"fuzz: {COUNT} requests; make test-fuzz SEED={SEED} sends them again")
+        with SEEDS.open("a", encoding="utf-8") as seeds:
+            seeds.write(f"{SEED:<7} {COUNT:<9} {'failed' if exitstatus else 'passed'}\n")

@@ -50,13 +50,23 @@ def make_up_requests(target: Target, judge: Callable[[Any], None]) -> int:
     return len(operations)
 
 
-def test_with_a_token_every_answer_is_as_the_document_says(target: Target) -> None:
+def test_with_a_token_every_answer_is_as_the_document_says_and_nothing_rejected_is_stored(
+    target: Target,
+) -> None:
     headers = {"Authorization": target.world.token("vera")}
+    history = [target.history()]
 
     def judge(case: Any) -> None:
-        case.call_and_validate(base_url=target.server.url, headers=headers, checks=CHECKS, timeout=PATIENCE)
+        answer = case.call_and_validate(
+            base_url=target.server.url, headers=headers, checks=CHECKS, timeout=PATIENCE
+        )
+        before, history[0] = history[0], target.history()
+        assert answer.elapsed <= PATIENCE
+        assert "Traceback" not in answer.text
+        assert answer.status_code < 400 or history[0] == before, "something of a rejected message was stored"
 
     assert make_up_requests(target, judge) >= 13
+    assert "Traceback" not in target.log.read_text()
 
 
 def test_without_a_token_what_needs_one_is_refused_and_nothing_is_stored(target: Target) -> None:

@@ -224,7 +224,8 @@ SETTINGS: tuple[Setting, ...] = (
         "LOGIN_ATTEMPTS",
         "10",
         "per minute",
-        "failed log-ins with one e-mail from one address before they are put off",
+        "failed log-ins with one e-mail from one address before they are put off; with one e-mail, five "
+        "times as many from all addresses that are new to it",
         whole_number("the number of attempts", 1, 1_000_000),
     ),
     Setting(

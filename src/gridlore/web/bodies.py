@@ -72,7 +72,7 @@ async def _receive(request: AnyRequest, limit: int) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
         received += len(parts[-1])
         size = max(size, received)
-    raise BodyTooLargeError("The body is larger than this server takes. Send it in parts.")
+    raise BodyTooLargeError(f"The body is larger than {limit} bytes. Send it in parts.")
 
 
 def unpack_short(packed: bytes, limit: int) -> bytes | None:

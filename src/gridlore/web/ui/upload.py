@@ -24,7 +24,7 @@ from litestar.response import Redirect, Template
 from gridlore.domain.access import Purpose
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.commands import Receipt
-from gridlore.domain.errors import GridloreError, ReplacementError
+from gridlore.domain.errors import GridloreError, ReplacementError, StoreUnavailableError
 from gridlore.domain.sensors import Sensor
 from gridlore.services.upload.choices import Choices, choose
 from gridlore.services.upload.document import Document, pack, read_document, unpack
@@ -128,7 +128,9 @@ async def submit_check(
     except GridloreError as error:
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
         code = 400 if isinstance(error, FileError) else reject(error).code
-        problem = f"Nothing was stored. {error.message}{hint}"
+        lost = isinstance(error, StoreUnavailableError)  # perhaps at the very commit
+        done = "It may be stored, or not; storing it again is safe." if lost else "Nothing was stored."
+        problem = f"{done} {error.message}{hint}"
         return _show_look(platform, request, sensor, look, problem=problem, code=code)
     await see_recorded(platform.trail.add(_entry(caller, sensor, look.document.name, receipt, now)))
     return render(
