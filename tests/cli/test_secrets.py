@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from gridlore.bootstrap import open_store
+from gridlore.bootstrap import open_accounts, open_store
 from gridlore.config import load_settings
 from tests.cli.conftest import Run
 
+METRICS_TOKEN = "planted-metrics-token-0123456789"
 KEY = "planted-secret-key-0123456789-abcdef"
 DATABASE_PASSWORD = "planted-database-password"
 PASSWORD = "planted-user-password"
 NEW_PASSWORD = "planted-new-password"
+CREDENTIALS = {"email": "ann@example.com", "password": NEW_PASSWORD}
 UNREACHABLE = "postgresql://ann:{}@127.0.0.1:1/grid"
 WITH_FIELD = "postgresql://127.0.0.1:1/grid?user=ann&password={}"
 
@@ -85,30 +89,99 @@ def test_wrong_settings_do_not_tell_what_was_given_as_a_secret(run: Run) -> None
     assert found(["tooshortakey", DATABASE_PASSWORD], short.output, wrong.output) == []
 
 
-def test_a_server_logs_no_secret_at_the_most_talkative_level(folder: Path, planted: list[str]) -> None:
-    server = subprocess.Popen(
-        [Path(sys.executable).with_name("gridlore"), "--log-level", "debug", "serve", "--port", "0"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert server.stdout is not None
-    with server:
-        try:
-            first = server.stdout.readline()
-            address = first.split()[2]
-            credentials = {"email": "ann@example.com", "password": NEW_PASSWORD}
-            with httpx.Client(base_url=address, timeout=30) as client:
-                token = client.post("/api/requestAuthToken", json=credentials).json()["auth_token"]
-                wrong = client.post("/api/requestAuthToken", json={**credentials, "password": PASSWORD})
-                assert wrong.status_code == 401
-                client.post("/login", data=credentials)
-                headers = {"Authorization": token}
-                assert client.get("/api/v1_1/getConnection", headers=headers).status_code == 200
-                path = "/api/v1_1/postMeterData"
-                answers = [client.post(path, content=body, headers=headers).text for body in ("{", "{}")]
-        finally:
-            server.terminate()
-        logged = first + server.stdout.read()
-    assert found([*planted, token], logged, *answers) == []
+class TalkativeServer:
+    """A server that logs all it can, and a client of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [Path(sys.executable).with_name("gridlore"), "serve", "--port", "0"],
+            cwd=folder,
+            env={**os.environ, "GRIDLORE_LOG_LEVEL": "debug", "GRIDLORE_LOG_REQUESTS": "all"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.output = self.process.stdout
+        self.first = self.output.readline()
+        self.client = httpx.Client(base_url=self.first.split()[2], timeout=30)
+
+    def stop(self) -> str:
+        """What was logged."""
+        self.client.close()
+        self.process.terminate()
+        with self.process:  # closes its output
+            return self.first + self.output.read()
+
+
+@pytest.fixture
+def server(folder: Path, planted: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[TalkativeServer]:
+    monkeypatch.setenv("GRIDLORE_METRICS_TOKEN", METRICS_TOKEN)
+    started = TalkativeServer(folder)
+    yield started
+    if started.process.returncode is None:
+        started.stop()
+
+
+def test_a_server_logs_no_secret_at_the_most_talkative_level(
+    server: TalkativeServer, planted: list[str]
+) -> None:
+    client = server.client
+    token = client.post("/api/requestAuthToken", json=CREDENTIALS).json()["auth_token"]
+    wrong = client.post("/api/requestAuthToken", json={**CREDENTIALS, "password": PASSWORD})
+    assert wrong.status_code == 401
+    client.post("/login", data=CREDENTIALS)
+    headers = {"Authorization": token}
+    assert client.get("/api/v1_1/getConnection", headers=headers).status_code == 200
+    path = "/api/v1_1/postMeterData"
+    answers = [client.post(path, content=body, headers=headers).text for body in ("{", "{}")]
+    assert found([*planted, token], server.stop(), *answers) == []
+
+
+def test_a_secret_in_a_wrong_place_is_neither_logged_nor_recorded(
+    server: TalkativeServer, planted: list[str], run: Run
+) -> None:
+    client = server.client
+    token = client.post("/api/requestAuthToken", json=CREDENTIALS).json()["auth_token"]
+    client.post("/login", data=CREDENTIALS)
+    session = client.cookies["gridlore_session"]
+    client.cookies.clear()
+    key = run("key", "create", "ann@example.com", "gateway").stdout.strip()
+    assert key.startswith("glk_")
+    settings = load_settings()
+    store = open_store(settings)
+    (ann,) = store.read_directory().users
+    store.close()
+    invitation = open_accounts(settings).issue_invitation(ann, time.time())
+    secrets = {"token": token, "session": session, "key": key, "invitation": invitation}
+    secrets |= {"metrics token": METRICS_TOKEN, "password": NEW_PASSWORD}
+    codes = {name: set(misplace(client, secret)) for name, secret in secrets.items()}
+    assert {name: sorted(one for one in codes[name] if one >= 500) for name in codes} == {
+        name: [] for name in codes
+    }
+    logged = server.stop()
+    assert logged.count('"event":"request"') >= len(secrets) * 15
+    told = [run(*command).output for command in COMMANDS]
+    # Of a key its beginning is shown in lists, so that it can be told from others.
+    kept = [*planted, *(secret[-20:] for secret in secrets.values()), *(s[20:40] for s in (token, session))]
+    assert found(kept, logged, *told) == []
+
+
+def misplace(client: httpx.Client, secret: str) -> Iterator[int]:
+    """Send a secret wherever somebody may send it by mistake."""
+    half = secret[len(secret) // 2 :]
+    for text in (secret, half, f"Bearer {secret}", f"Bearer {half}", f"Basic {secret}", f"Bearer {secret} x"):
+        yield client.get("/api/v1_1/getConnection", headers={"Authorization": text}).status_code
+    yield client.get("/metrics", headers={"Authorization": f"Bearer {half}"}).status_code
+    yield client.get("/metrics", headers={"Authorization": f"Bearer {secret}"}).status_code
+    for path in ("/invitation/{}", "/{}", "/api/{}", "/sensors/{}", "/api/v1_1/getConnection/{}"):
+        yield client.get(path.format(secret)).status_code
+        yield client.delete(path.format(secret)).status_code
+    for name in ("auth_token", "password", "key", "connection"):
+        yield client.get("/api/v1_1/getMeterData", params={name: secret}).status_code
+    yield client.get("/profile", headers={"Cookie": f"gridlore_session={half}"}).status_code
+    yield client.get("/profile", headers={"Cookie": f"gridlore_session={secret}; {secret}=1"}).status_code
+    yield client.post("/api/requestAuthToken", json={"email": secret, "password": "x"}).status_code
+    yield client.post("/api/requestAuthToken", content=f'{{"password": "{secret}').status_code
+    yield client.post("/login", data={"email": secret, "password": secret}).status_code
+    yield client.post("/api/v1_1/postMeterData", content=secret).status_code

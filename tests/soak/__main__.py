@@ -3,8 +3,11 @@
     make soak MINUTES=30 STORE=postgres RATE=200
     python -m tests.soak --minutes 30 --json soak.json
 
-First the mix (``mix.SHARES``) as fast as it is answered, which gives the capacity; then at 70 % of that, each
-request when it is due. Server and client have a core each. ``report`` says what is flat.
+First the mix (``mix.SHARES``) as fast as it is answered, which grows the database beyond its first pages;
+then at half that rate, each request when it is due, which shows at what rate the server's core would be fully
+busy. That is the capacity, or the rate before if it was less: clients who wait for one another share commits,
+and those who come when they please share fewer. Then at 70 % of it. Server and client have a core each.
+``report`` says what is flat.
 """
 
 from __future__ import annotations
@@ -42,6 +45,9 @@ from tests.soak.report import (
 LOAD = 0.7
 """The part of its capacity that a server is under."""
 
+PROBE = 0.5
+"""The part of the fastest rate at which it is measured how busy the server is."""
+
 CAPACITY_CLIENTS = 16
 MIB = 2**20
 
@@ -50,11 +56,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to measure capacity, to warm up, and to load [s]; ``rate``: instead of a part of capacity."""
+    """How long to load, to send as fast as can be, and to probe [s]; ``rate``: not a part of capacity."""
 
     seconds: float
-    capacity_seconds: float = 40.0
-    warm_up_seconds: float = 30.0
+    fast_seconds: float = 120.0
+    probe_seconds: float = 40.0
     rate: float | None = None
 
 
@@ -100,12 +106,18 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
     began = own_memory(server)
     ready = await sender.send_all(mix.prepare())
     each = await sender.send_all(map(mix.make, SHARES))
-    tell(f"{ready.stored:,} values are there; measuring capacity for {plan.capacity_seconds:g} s")
-    capacity, fast = await sender.measure_capacity(asks, plan.capacity_seconds, CAPACITY_CLIENTS)
+    lasting = plan.fast_seconds + plan.probe_seconds
+    tell(f"{ready.stored:,} values are there; measuring capacity for {lasting:g} s")
+    fastest, fast = await sender.measure_rate(asks, plan.fast_seconds, CAPACITY_CLIENTS)
+    probe, probed, used = [Period()], time.perf_counter(), server.cpu
+    await sender.keep_up(asks, PROBE * fastest, plan.probe_seconds, probe, lambda _: None)
+    busy = (server.cpu - used) / (time.perf_counter() - probed)
+    capacity = min(fastest, PROBE * fastest / busy)
     rate = plan.rate or LOAD * capacity
-    tell(f"capacity: {capacity:.0f} requests/s with {CAPACITY_CLIENTS} clients; now {rate:.0f} requests/s")
-    warm = [Period()]
-    await sender.keep_up(asks, rate, plan.warm_up_seconds, warm, lambda _: None)
+    tell(
+        f"capacity: {capacity:.0f} requests/s ({fastest:.0f}/s with {CAPACITY_CLIENTS} clients; {busy:.0%} "
+        f"busy at half of that); now {rate:.0f} requests/s"
+    )
     tell(HEADING)
     periods = [Period() for _ in range(PERIODS)]
     start_memory, start_time = own_memory(server), time.perf_counter()
@@ -125,6 +137,7 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
     lasted = time.perf_counter() - start_time
     requests = sum(period.count for period in periods)
     figures: dict[str, object] = {
+        "fastest": round(fastest, 1),
         "capacity": round(capacity, 1),
         "rate": round(rate, 1),
         "achieved_rate": round(requests / lasted, 1),
@@ -143,7 +156,7 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
         },
         "thirds": compare_thirds(periods),
     }
-    return figures, periods, [*ready.errors, *each.errors, *fast.errors, *warm[0].errors]
+    return figures, periods, [*ready.errors, *each.errors, *fast.errors, *probe[0].errors]
 
 
 def run(store: str, plan: Plan, folder: Path, tell: Tell) -> dict[str, object]:
@@ -181,12 +194,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=float, help="requests per second; 70 %% of the capacity when absent")
-    parser.add_argument("--capacity-seconds", type=float, default=40.0)
+    parser.add_argument("--fast-seconds", type=float, default=120.0)
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     seconds = options.minutes * 60
-    plan = Plan(seconds, options.capacity_seconds, min(30.0, seconds / 4), options.rate)
+    plan = Plan(seconds, options.fast_seconds, min(40.0, options.fast_seconds), options.rate)
     with tempfile.TemporaryDirectory() as name:
         print(f"{options.minutes:g} minutes on {options.store}; of a thousand requests: {SHARES}", flush=True)
         machine = describe_machine(Path(name))

@@ -153,9 +153,7 @@ class Sender:
         await self.send(asks, repeat(0.0), clients, lambda ask, _, *rest, **facts: period.take(ask, *rest))
         return period
 
-    async def measure_capacity(
-        self, asks: Iterable[Ask], seconds: float, clients: int
-    ) -> tuple[float, Period]:
+    async def measure_rate(self, asks: Iterable[Ask], seconds: float, clients: int) -> tuple[float, Period]:
         """Answers per second when each client asks again at once; the first quarter warms up."""
         period, warm = Period(), Period()
         began = time.perf_counter()

@@ -64,7 +64,7 @@ ASKERS = (
 FEW = (("asa", "nothing"), ("asa", "session"), ("ria", "session"))
 """For requests that take long, because a password is checked."""
 ON_POSTGRES = {("asa", "session and token"), ("ria", "token"), ("pip", "session")}
-"""Who asks there: what is told does not come from the store, so that a few show it."""
+"""Who asks there, a few, as all would take long: what is told does not depend on the store."""
 OF_THE_MOMENT = {"date", "x-request-id", "content-length"}
 """Headers that no two answers share; the length is that of a body with moments in it, packed."""
 WATCHED = {

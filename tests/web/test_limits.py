@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gridlore.bootstrap import connect_store
+from gridlore.domain.errors import TooManyRequestsError
+from gridlore.services.throttle import RequestThrottle
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
@@ -61,6 +65,42 @@ def test_slots_of_a_read(world_client: Callable[..., WorldClient]) -> None:
     code, text = get(11)
     assert code == 400
     assert "10" in text
+
+
+def test_requests_of_a_user_while_their_bucket_drains_and_refills() -> None:
+    throttle = RequestThrottle("user", 3)
+
+    def admitted(at: float, asked: int) -> int:
+        for number in range(asked):
+            try:
+                throttle.admit("ann", at)
+            except TooManyRequestsError as error:
+                assert (error.limit, error.retry_after) == (3, 1)
+                return number
+        return asked
+
+    assert admitted(100.0, 31) == 30, "ten seconds' worth at once"
+    assert [admitted(100.0, 1) for _ in range(5)] == [0] * 5
+    assert admitted(100.3, 1) == 0
+    assert admitted(101.0, 4) == 3, "a second later a second's worth: what was refused does not count"
+    assert admitted(103.0, 7) == 6
+    assert admitted(200.0, 31) == 30, "never more than ten seconds' worth"
+
+
+def test_a_refusal_says_when_to_go_on_and_that_is_true(world_client: Callable[..., WorldClient]) -> None:
+    client = world_client(WORLD, REQUESTS_PER_USER="2", DIRECTORY_MAX_AGE="3600")
+
+    def ask() -> httpx.Response:
+        return client.request("ann", "GET", "/api/v1_1/getConnection")
+
+    answers = [ask() for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+    refused = next(answer for answer in iter(ask, None) if answer.status_code == 429)
+    wait = refused.headers["Retry-After"]
+    limits = [refused.headers[f"RateLimit-{name}"] for name in ("Limit", "Remaining", "Reset")]
+    assert limits == ["2", "0", wait]
+    time.sleep(int(wait))
+    assert ask().status_code == 200
 
 
 def test_bytes_of_a_body(world_client: Callable[..., WorldClient]) -> None:
