@@ -4,10 +4,10 @@
     python -m tests.soak --minutes 30 --json soak.json
 
 First the mix (``mix.SHARES``) as fast as it is answered, which grows the database beyond its first pages;
-then at half that rate, each request when it is due, which shows at what rate the server's core would be fully
-busy. That is the capacity, or the rate before if it was less: clients who wait for one another share commits,
-and those who come when they please share fewer. Then at 70 % of it. Server and client have a core each.
-``report`` says what is flat.
+then at 70 % of that rate, each request when it is due, which shows at what rate the server's core would be
+fully busy. That is the capacity: clients who wait for one another share commits, and those who come when they
+please share fewer. Then at 70 % of the capacity. Server and client have a core each. ``report`` says what is
+flat.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.soak.report import (
 LOAD = 0.7
 """The part of its capacity that a server is under."""
 
-PROBE = 0.5
+PROBE = 0.7
 """The part of the fastest rate at which it is measured how busy the server is."""
 
 CAPACITY_CLIENTS = 16
@@ -111,12 +111,13 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
     fastest, fast = await sender.measure_rate(asks, plan.fast_seconds, CAPACITY_CLIENTS)
     probe, probed, used = [Period()], time.perf_counter(), server.cpu
     await sender.keep_up(asks, PROBE * fastest, plan.probe_seconds, probe, lambda _: None)
-    busy = (server.cpu - used) / (time.perf_counter() - probed)
-    capacity = min(fastest, PROBE * fastest / busy)
+    lasted = time.perf_counter() - probed
+    busy = (server.cpu - used) / lasted
+    capacity = min(fastest, probe[0].count / lasted / busy)
     rate = plan.rate or LOAD * capacity
     tell(
         f"capacity: {capacity:.0f} requests/s ({fastest:.0f}/s with {CAPACITY_CLIENTS} clients; {busy:.0%} "
-        f"busy at half of that); now {rate:.0f} requests/s"
+        f"busy at {PROBE:.0%} of that); now {rate:.0f} requests/s"
     )
     tell(HEADING)
     periods = [Period() for _ in range(PERIODS)]

@@ -1,0 +1,109 @@
+"""Log lines: whole, in order, and none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from gridlore.cli.logs import LineLogger, configure_logging
+from gridlore.config import load_settings
+
+
+class Stream(io.StringIO):
+    """Knows how often it was written to."""
+
+    writes = 0
+
+    def flush(self) -> None:
+        self.writes += 1
+
+
+Catch = Callable[[], Stream]
+
+
+@pytest.fixture
+def catch(monkeypatch: pytest.MonkeyPatch) -> Catch:
+    """From the call on, what goes to standard error; pytest has its own there between fixture and test."""
+
+    def replace_stream() -> Stream:
+        made = Stream()
+        monkeypatch.setattr(sys, "stderr", made)
+        return made
+
+    return replace_stream
+
+
+@pytest.fixture(autouse=True)
+def kept_configuration() -> Iterator[None]:
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+
+
+def log_in_loop(log: Callable[[str], object], *lines: str) -> None:
+    async def turn() -> None:
+        for line in lines:
+            log(line)
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+
+
+def test_lines_of_one_turn_of_the_event_loop_are_written_together(catch: Catch) -> None:
+    stream, logger = catch(), LineLogger()
+    log_in_loop(logger.msg, "one", "two", "three")
+    assert (stream.getvalue(), stream.writes) == ("one\ntwo\nthree\n", 1)
+    log_in_loop(logger.msg, "four")
+    assert stream.getvalue().endswith("three\nfour\n")
+
+
+def test_a_line_of_a_thread_is_written_at_once_with_those_that_wait(catch: Catch) -> None:
+    stream, logger = catch(), LineLogger()
+
+    async def turn() -> None:
+        logger.msg("one")
+        thread = threading.Thread(target=logger.msg, args=("two",))
+        thread.start()
+        thread.join()
+        assert stream.getvalue() == "one\ntwo\n"
+
+    asyncio.run(turn())
+    logger.msg("three")
+    assert stream.getvalue() == "one\ntwo\nthree\n"
+
+
+def test_a_line_that_was_not_written_when_the_loop_ended_comes_with_the_next(catch: Catch) -> None:
+    stream, logger = catch(), LineLogger()
+
+    async def turn() -> None:
+        asyncio.get_running_loop().call_soon(logger.msg, "last words")
+
+    asyncio.run(turn())
+    logger.msg("next")
+    assert stream.getvalue() == "last words\nnext\n"
+
+
+@pytest.mark.parametrize("log_format", ["json", "auto"])
+def test_away_from_a_terminal_a_line_is_json(catch: Catch, log_format: str) -> None:
+    stream = catch()
+    configure_logging(replace(load_settings(), log_format=log_format))
+    structlog.get_logger("any").info("request", status=200)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"], line["status"]) == ("request", "info", 200)
+
+
+def test_on_a_terminal_a_line_is_for_people(catch: Catch, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = catch()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    configure_logging(load_settings())
+    structlog.get_logger("any").info("request", status=200)
+    assert "request" in stream.getvalue()
+    assert "{" not in stream.getvalue()
