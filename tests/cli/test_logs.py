@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -48,46 +49,54 @@ def kept_configuration() -> Iterator[None]:
     structlog.configure(**kept)
 
 
-def log_in_loop(log: Callable[[str], object], *lines: str) -> None:
+def make_logger() -> LineLogger:
+    return LineLogger(lambda event: str(event["event"]))
+
+
+def say(logger: LineLogger, line: str) -> None:
+    logger.msg({"event": line})
+
+
+def log_in_loop(logger: LineLogger, *lines: str) -> None:
     async def turn() -> None:
         for line in lines:
-            log(line)
+            say(logger, line)
         await asyncio.sleep(0)
 
     asyncio.run(turn())
 
 
 def test_lines_of_one_turn_of_the_event_loop_are_written_together(catch: Catch) -> None:
-    stream, logger = catch(), LineLogger()
-    log_in_loop(logger.msg, "one", "two", "three")
+    stream, logger = catch(), make_logger()
+    log_in_loop(logger, "one", "two", "three")
     assert (stream.getvalue(), stream.writes) == ("one\ntwo\nthree\n", 1)
-    log_in_loop(logger.msg, "four")
+    log_in_loop(logger, "four")
     assert stream.getvalue().endswith("three\nfour\n")
 
 
 def test_a_line_of_a_thread_is_written_at_once_with_those_that_wait(catch: Catch) -> None:
-    stream, logger = catch(), LineLogger()
+    stream, logger = catch(), make_logger()
 
     async def turn() -> None:
-        logger.msg("one")
-        thread = threading.Thread(target=logger.msg, args=("two",))
+        say(logger, "one")
+        thread = threading.Thread(target=say, args=(logger, "two"))
         thread.start()
         thread.join()
         assert stream.getvalue() == "one\ntwo\n"
 
     asyncio.run(turn())
-    logger.msg("three")
+    say(logger, "three")
     assert stream.getvalue() == "one\ntwo\nthree\n"
 
 
 def test_a_line_that_was_not_written_when_the_loop_ended_comes_with_the_next(catch: Catch) -> None:
-    stream, logger = catch(), LineLogger()
+    stream, logger = catch(), make_logger()
 
     async def turn() -> None:
-        asyncio.get_running_loop().call_soon(logger.msg, "last words")
+        asyncio.get_running_loop().call_soon(say, logger, "last words")
 
     asyncio.run(turn())
-    logger.msg("next")
+    say(logger, "next")
     assert stream.getvalue() == "last words\nnext\n"
 
 
@@ -107,3 +116,22 @@ def test_on_a_terminal_a_line_is_for_people(catch: Catch, monkeypatch: pytest.Mo
     structlog.get_logger("any").info("request", status=200)
     assert "request" in stream.getvalue()
     assert "{" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("name", ["gridlore.any", "library"])
+def test_a_traceback_is_of_the_moment_when_it_was_logged(catch: Catch, log_format: str, name: str) -> None:
+    stream = catch()
+    configure_logging(replace(load_settings(), log_format=log_format))
+    ours = name.startswith("gridlore")
+
+    async def turn() -> None:
+        try:
+            int("no number")
+        except ValueError:
+            (structlog.get_logger(name) if ours else logging.getLogger(name)).exception("it failed")
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    text = stream.getvalue()
+    assert all(part in text for part in ("it failed", "Traceback", "ValueError: invalid literal"))

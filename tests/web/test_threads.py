@@ -1,6 +1,9 @@
 """Threads beside the event loop: so many at once, and whose turn does not come in time is told."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 from gridlore.domain.errors import OverloadError
+from gridlore.services.accounts import Accounts
 from gridlore.services.query import Query
 from gridlore.web import platform
 from gridlore.web.threads import Threads
@@ -39,6 +43,14 @@ async def wait_in_vain() -> None:
     threads.shutdown()
 
 
+async def ask_niceness(niceness: int) -> int:
+    threads = Threads("tests", 1, patience=10, busy="Come back.", niceness=niceness)
+    try:
+        return await threads.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    finally:
+        threads.shutdown()
+
+
 async def take_turns() -> None:
     threads = Threads("tests", 2, patience=10, busy="Come back.")
     assert await asyncio.gather(*(threads.run(divmod, n, 7) for n in range(50))) == [
@@ -53,6 +65,47 @@ def test_whose_turn_does_not_come_is_told_and_has_done_nothing() -> None:
 
 def test_many_take_turns() -> None:
     asyncio.run(take_turns())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_threads_leave_the_processor_to_others_and_the_process_does_not() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    niceness = [asyncio.run(ask_niceness(step)) for step in (0, 3)]
+    assert niceness == [own, min(own + 3, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_many_log_ins_wait_for_one_another_and_nobody_else_for_them(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "PATIENCE", 0.1)
+    held, taken = Event(), Semaphore(0)
+    hash_at_once = Accounts.log_in
+
+    def hash_at_last(*args: Any) -> Any:
+        taken.release()
+        held.wait(30)
+        return hash_at_once(*args)
+
+    client = world_client(WORLD)
+    assert client.request("ann", "GET", SENSORS).status_code == 200
+    monkeypatch.setattr(Accounts, "log_in", hash_at_last)
+    wrong = {"email": "ben@plug.example", "password": "not his"}
+    with ThreadPoolExecutor(platform.PASSWORDS_AT_ONCE) as others:
+        sent = [
+            others.submit(client.http.post, "/api/requestAuthToken", json=wrong)
+            for _ in range(platform.PASSWORDS_AT_ONCE)
+        ]
+        try:
+            assert all(taken.acquire(timeout=10) for _ in sent)
+            refused = client.http.post("/api/requestAuthToken", json=wrong)
+            assert refused.status_code == 503
+            assert "logging in" in refused.text
+            assert int(refused.headers["Retry-After"]) > 0
+            assert client.request("ann", "GET", SENSORS).status_code == 200
+        finally:
+            held.set()
+        assert [future.result().status_code for future in sent] == [401] * len(sent)
 
 
 def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(

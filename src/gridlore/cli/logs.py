@@ -11,32 +11,38 @@ import atexit
 import logging
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from gridlore.config import Settings
 
+Render = Callable[[EventDict], str]
+
 
 class LineLogger:
-    """Writes lines on standard error; those of one turn of the event loop together.
+    """Writes lines on standard error; those of one turn of the event loop are made and written together.
 
     Each write lets other threads run, and queues to get the interpreter back: eight receipts of one commit
-    would take turns with the writer eight times.
+    would take turns with the writer eight times. Eight made in a row also take half the time of eight made
+    between other things.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, render: Render) -> None:
         self._stream = sys.stderr
-        self._lines: list[str] = []
+        self._render = render
+        self._events: list[EventDict] = []
         self._lock = threading.Lock()
         atexit.register(self._write)
 
-    def msg(self, line: str) -> None:
+    def msg(self, event: EventDict) -> None:
         """Write a line: with the next turn of the event loop, or at once in a thread that has none."""
         with self._lock:
-            is_first = not self._lines
-            self._lines.append(line)
+            is_first = not self._events
+            self._events.append(event)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -49,42 +55,51 @@ class LineLogger:
 
     def _write(self) -> None:
         with self._lock:
-            lines, self._lines = self._lines, []
-        if lines:
-            self._stream.write("\n".join([*lines, ""]))
+            events, self._events = self._events, []
+        if events:
+            self._stream.write("\n".join([*map(self._render, events), ""]))
             self._stream.flush()
 
 
 def configure_logging(settings: Settings) -> None:
     """Log from now on as the settings say, in this process."""
-    lines = LineLogger()
+    render = _choose_renderer(settings.log_format)
+    lines = LineLogger(render)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
     ]
-    endings = _endings(settings.log_format)
     structlog.configure(
-        processors=[*shared, *endings],
+        processors=[*shared, _hand_over],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: lines,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *endings],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                lambda _logger, _name, event: render(event),
+            ],
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
 
 
-def _endings(log_format: str) -> list[Processor]:
+def _hand_over(_logger: object, _name: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    return (event,), {}
+
+
+def _choose_renderer(log_format: str) -> Render:
     if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
+        return _to_json
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return lambda event: console(None, event["level"], event)
 
 
-def _to_json(event: object, **_: object) -> str:
+def _to_json(event: EventDict) -> str:
     return orjson.dumps(event, default=str).decode()

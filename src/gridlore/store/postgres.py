@@ -1,11 +1,10 @@
-"""The production store: PostgreSQL through psycopg 3, arrays as bytes (ADR 023), writes by COPY.
+"""The production store: PostgreSQL through psycopg 3, arrays as bytes (ADR 023), writes in pipelines.
 
 Layer: store. Every statement about blocks and heads names its sensors, so that they can be spread by sensor.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -22,7 +21,8 @@ from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import schema
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import pack_floats, pack_integers, unpack_floats, unpack_integers
+from gridlore.store.codec import unpack_floats, unpack_integers
+from gridlore.store.columns import BigintArray, blocks_to_columns, pack_bigints
 from gridlore.store.interface import BlockPage, StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
@@ -55,28 +55,23 @@ CONNECTING = {
 CONNECTIONS = 8
 """Connections kept for blocks and heads; under load, as many more."""
 
-COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-"""Source: PostgreSQL, documentation of COPY, "Binary Format": rows are a number of fields, each with its
-length; -1 is NULL."""
-_COPIED_NUMBERS = struct.Struct(">hiqiqiqiqiq")
-_COPIED_NUMBER = struct.Struct(">iq")
-_COPIED_LENGTH = struct.Struct(">i")
-_COPIED_NULL = _COPIED_LENGTH.pack(-1)
-
 _COLUMNS = ", ".join(f"b.{column}" for column in BLOCK_COLUMNS)
 _READ_BLOCKS = f"""
     SELECT {_COLUMNS} FROM belief_block b
     WHERE b.sensor_id = %s AND b.start > %s AND b.start < %s AND coalesce(b.source_id = %s, true)
+        AND b.start + octet_length(b.event_values) / 8 * %s::bigint > %s
     ORDER BY b.start
 """
 _READ_WINDOWS = f"""
     SELECT w.number, {_COLUMNS}
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-        AS w(number, sensor_id, first, last, source_id)
+    FROM unnest({", ".join(["%s::bigint[]"] * 7)})
+        AS w(number, sensor_id, first, last, source_id, resolution, start)
     JOIN belief_block b ON b.sensor_id = w.sensor_id AND b.start > w.first AND b.start < w.last
     WHERE coalesce(b.source_id = w.source_id, true)
+        AND b.start + octet_length(b.event_values) / 8 * w.resolution > w.start
     ORDER BY b.start
 """
+"""A row that ends before its window is passed over here, and its values are not read."""
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
 _LOCK_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s::bigint[])
@@ -85,7 +80,10 @@ _LOCK_HEADS = f"""
 _READ_PAGE = page_statement("%s")
 _FIRST_START = "SELECT min(start) FROM belief_block WHERE sensor_id = %s"
 _READ_GRIDS = "SELECT id, resolution, grid_offset FROM sensor WHERE id = ANY(%s)"
-_APPEND = f"COPY belief_block ({', '.join(BLOCK_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_APPEND = f"""
+    INSERT INTO belief_block ({", ".join(BLOCK_COLUMNS)})
+    SELECT * FROM unnest({", ".join(["%s"] * len(BLOCK_COLUMNS))})
+"""
 _DELETE = "DELETE FROM belief_block WHERE sensor_id = %s AND start = %s AND seq = %s"
 _HEAD_FIELDS = ", ".join(
     f"{column.name} {'float8' if isinstance(column.type, Double) else 'bigint'}"
@@ -162,7 +160,7 @@ class PostgresStore(RelationalStore):
 
     def read_heads(self, sensor_ids: Sequence[int]) -> Mapping[int, Head]:
         def read(cursor: psycopg.Cursor[Any]) -> dict[int, Head]:
-            rows = cursor.execute(_READ_HEADS, (list(sensor_ids),)).fetchall()
+            rows = cursor.execute(_READ_HEADS, (pack_bigints(sensor_ids),)).fetchall()
             return {row[0]: head_from_row(row) for row in rows}
 
         return self._read(read)
@@ -179,14 +177,15 @@ class PostgresStore(RelationalStore):
         with self._connection() as connection, connection.cursor(binary=True) as cursor:
             transaction = PostgresWriteTransaction(connection, cursor)
             try:
-                yield transaction
-                transaction.commit()
+                with connection.pipeline():
+                    yield transaction
+                    transaction.commit()
             except BaseException as error:
                 if connection.closed:
-                    if not transaction.begun:
+                    if not transaction.answered:
                         raise StoreConflictError("the connection had been lost before") from error
                     raise
-                transaction.roll_back()
+                connection.execute("ROLLBACK")
                 if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
                     raise StoreConflictError(str(error)) from error
                 raise
@@ -195,84 +194,76 @@ class PostgresStore(RelationalStore):
 class PostgresWriteTransaction:
     """See store.interface.WriteTransaction. The row of a sensor's head is its lock.
 
-    Statements that need no answer wait until others are sent, so that a commit takes few round trips.
-    ``begun`` says that the database has answered at least once.
+    All of it is in one pipeline: statements that need no answer wait until one that does is sent, or the
+    COMMIT, so that a commit takes few round trips. ``answered`` says that the database has, at least once.
     """
 
     def __init__(self, connection: Connection, cursor: psycopg.Cursor[Any]) -> None:
-        self._connection = connection
         self._cursor = cursor
-        self._heads: list[Head] = []
-        self.begun = False
+        self._sender = connection.cursor(binary=True)
+        self._begun = False
+        self.answered = False
 
-    @contextmanager
-    def _pipeline(self) -> Iterator[None]:
-        with self._connection.pipeline():
-            if not self.begun:
-                self._connection.execute("BEGIN")
-            yield
-        self.begun = True
+    def _send(self, statement: str, parameters: Sequence[object]) -> None:
+        """Carry out a statement some time before the next that is asked for rows."""
+        self._begin()
+        self._sender.execute(statement, parameters)
+
+    def _ask(self, read: Callable[[psycopg.Cursor[Any]], T]) -> T:
+        self._begin()
+        found = read(self._cursor)
+        self.answered = True
+        return found
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._sender.execute("BEGIN")
+            self._begun = True
 
     def lock_sensors(self, sensor_ids: Iterable[int]) -> dict[int, Head]:
         # Locked in order of id: two writers can wait for each other, never in a circle.
         wanted = list(set(sensor_ids))
         if not wanted:
             return {}
-        with self._pipeline():
-            self._cursor.execute(_LOCK_HEADS, (wanted,))
-        return {row[0]: head_from_row(row) for row in self._cursor}
+        rows = self._ask(lambda cursor: cursor.execute(_LOCK_HEADS, (pack_bigints(wanted),)).fetchall())
+        return {row[0]: head_from_row(row) for row in rows}
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        self._begin()
-        return _read_blocks(self._cursor, windows)
+        return self._ask(lambda cursor: _read_blocks(cursor, windows))
 
     def read_page(self, page: BlockPage) -> list[Block]:
-        self._begin()
-        return _read_page(self._cursor, page)
+        return self._ask(lambda cursor: _read_page(cursor, page))
 
     def first_start(self, sensor_id: int) -> int | None:
-        self._begin()
-        found = self._cursor.execute(_FIRST_START, (sensor_id,)).fetchone()
-        return None if found is None or found[0] is None else int(found[0])
+        ((start,),) = self._ask(lambda cursor: cursor.execute(_FIRST_START, (sensor_id,)).fetchall())
+        return None if start is None else int(start)
 
     def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
-        self._begin()
-        rows = self._cursor.execute(_READ_GRIDS, (list(sensor_ids),)).fetchall()
+        rows = self._ask(lambda cursor: cursor.execute(_READ_GRIDS, (pack_bigints(sensor_ids),)).fetchall())
         return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
-        self._begin()
-        with self._cursor.copy(_APPEND) as copy:
-            copy.write(b"".join([COPY_HEADER, *map(_to_copied_row, blocks), COPY_TRAILER]))
+        if blocks:
+            self._send(_APPEND, blocks_to_columns(blocks))
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
-        self._begin()
-        self._cursor.executemany(_DELETE, [(block.sensor_id, block.start, block.seq) for block in blocks])
+        for block in blocks:
+            self._send(_DELETE, (block.sensor_id, block.start, block.seq))
 
     def save_heads(self, heads: Iterable[Head]) -> None:
-        self._heads += heads
-
-    def commit(self) -> None:
-        """Make it durable."""
-        if not self.begun and not self._heads:
-            return
-        with self._pipeline():
-            if self._heads:
-                self._cursor.execute(_SAVE_HEADS, _heads_to_parameters(self._heads))
-            self._connection.execute("COMMIT")
-
-    def roll_back(self) -> None:
-        """Undo it."""
-        self._connection.execute("ROLLBACK")
-
-    def _begin(self) -> None:
-        if not self.begun:
-            self._connection.execute("BEGIN")
-            self.begun = True
+        if saved := list(heads):
+            self._send(_SAVE_HEADS, _heads_to_parameters(saved))
 
     def record(self, entry: AuditEntry) -> AuditEntry:
-        self._begin()
-        return write_entry(lambda sql, row: self._connection.execute(sql, row).rowcount, "%s", entry)
+        def execute(statement: str, row: tuple[object, ...]) -> int:
+            return len(self._ask(lambda cursor: cursor.execute(f"{statement} RETURNING id", row).fetchall()))
+
+        return write_entry(execute, "%s", entry)
+
+    def commit(self) -> None:
+        """Make it durable; it is when the pipeline has ended."""
+        if self._begun:
+            self._sender.execute("COMMIT")
 
 
 @contextmanager
@@ -285,29 +276,10 @@ def _unavailable_when_lost() -> Iterator[None]:
         ) from error
 
 
-def _to_copied_row(block: Block) -> bytes:
-    """A block as a row to COPY, its columns in the order of BLOCK_COLUMNS."""
-    numbers = (block.sensor_id, block.start, block.seq, block.source_id, block.recorded_at)
-    values = pack_floats(block.values)
-    times = None if block.belief_times is None else pack_integers(block.belief_times)
-    return b"".join(
-        [
-            _COPIED_NUMBERS.pack(len(BLOCK_COLUMNS), *(part for number in numbers for part in (8, number))),
-            *(
-                _COPIED_NULL if number is None else _COPIED_NUMBER.pack(8, number)
-                for number in (block.belief_time, block.belief_horizon)
-            ),
-            *((_COPIED_NULL,) if times is None else (_COPIED_LENGTH.pack(len(times)), times)),
-            _COPIED_LENGTH.pack(len(values)),
-            values,
-        ]
-    )
-
-
-def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, list[int]]:
+def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:
     """All heads as one JSON text, which takes the time of two rows of parameters; and their sensors."""
     rows = [dict(zip(HEAD_COLUMNS, head_to_row(head), strict=True)) for head in heads]
-    return orjson.dumps(rows).decode(), [head.sensor_id for head in heads]
+    return orjson.dumps(rows).decode(), pack_bigints([head.sensor_id for head in heads])
 
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
@@ -322,36 +294,40 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
     firsts = [window.start - MAX_BLOCK_VALUES * window.resolution for window in windows]
     if len(windows) == 1:
         only = windows[0]
-        cursor.execute(_READ_BLOCKS, (only.sensor_id, firsts[0], only.end, only.source_id))
+        cursor.execute(
+            _READ_BLOCKS,
+            (only.sensor_id, firsts[0], only.end, only.source_id, only.resolution, only.start),
+        )
         rows: list[tuple[Any, ...]] = [(0, *row) for row in cursor.fetchall()]
     else:
         cursor.execute(
             _READ_WINDOWS,
             (
-                list(range(len(windows))),
-                [window.sensor_id for window in windows],
-                firsts,
-                [window.end for window in windows],
-                [window.source_id for window in windows],
+                pack_bigints(range(len(windows))),
+                pack_bigints([window.sensor_id for window in windows]),
+                pack_bigints(firsts),
+                pack_bigints([window.end for window in windows]),
+                pack_bigints([window.source_id for window in windows]),
+                pack_bigints([window.resolution for window in windows]),
+                pack_bigints([window.start for window in windows]),
             ),
         )
         rows = cursor.fetchall()
     arrays = unpack_floats([row[-1] for row in rows])
     for row, values in zip(rows, arrays, strict=True):
         number, sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-        window = windows[number]
-        block = Block(
-            sensor_id,
-            source_id,
-            start,
-            window.resolution,
-            values,
-            belief_time,
-            belief_horizon,
-            None if times is None else unpack_integers(times),
-            recorded_at,
-            seq,
+        found[number].append(
+            Block(
+                sensor_id,
+                source_id,
+                start,
+                windows[number].resolution,
+                values,
+                belief_time,
+                belief_horizon,
+                None if times is None else unpack_integers(times),
+                recorded_at,
+                seq,
+            )
         )
-        if start >= window.start or block.end > window.start:
-            found[number].append(block)
     return found

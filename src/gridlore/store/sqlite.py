@@ -37,8 +37,11 @@ BUSY_TIMEOUT = 5.0
 
 _READ_BLOCKS = f"""
     SELECT {", ".join(BLOCK_COLUMNS[1:])} FROM belief_block
-    WHERE sensor_id = ? AND start > ? AND start < ? ORDER BY start
+    WHERE sensor_id = ? AND start > ? AND start < ? AND start + length(event_values) / 8 * ? > ?
+    ORDER BY start
 """
+"""A row that ends before the window is passed over here: its values are not read, and no other Python thread
+gets to run because of it."""
 _READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORDER BY")
 _READ_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
@@ -190,7 +193,7 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
     for window in windows:
         start, resolution = window.start, window.resolution
         first = start - MAX_BLOCK_VALUES * resolution
-        parameters: tuple[int, ...] = (window.sensor_id, first, window.end)
+        parameters: tuple[int, ...] = (window.sensor_id, first, window.end, resolution, start)
         statement = _READ_BLOCKS
         if window.source_id is not None:
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
@@ -199,20 +202,20 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
         blocks = []
         for row, values in zip(rows, arrays, strict=True):
             block_start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-            block = Block(
-                window.sensor_id,
-                source_id,
-                block_start,
-                resolution,
-                values,
-                belief_time,
-                belief_horizon,
-                None if times is None else unpack_integers(times),
-                recorded_at,
-                seq,
+            blocks.append(
+                Block(
+                    window.sensor_id,
+                    source_id,
+                    block_start,
+                    resolution,
+                    values,
+                    belief_time,
+                    belief_horizon,
+                    None if times is None else unpack_integers(times),
+                    recorded_at,
+                    seq,
+                )
             )
-            if block_start >= start or block.end > start:
-                blocks.append(block)
         found.append(blocks)
     return found
 

@@ -139,4 +139,4 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
             platform.administration.renew_hash(user, password)
         return user
 
-    return await platform.in_thread(attempt)
+    return await platform.passwords.run(attempt)

@@ -32,6 +32,13 @@ THREADS = 8
 PATIENCE = 10.0
 """How long a request waits for one of them: twice as long as a thread waits for a database in vain. [s]"""
 
+PASSWORDS_AT_ONCE = 2
+"""Passwords hashed at once, in threads of their own: each takes 64 MiB and a core for some tenths of a
+second, by design, so many log-ins hold up one another and nobody else."""
+
+PASSWORD_NICENESS = 10
+"""A core that is busy gives the four threads of a hash a third of its time, not four fifths."""
+
 TABLES_AT_ONCE = 2
 WORKBOOKS_AT_ONCE = 2
 """Uploaded files read at once. They have threads of their own, so that nothing else waits for them; and texts
@@ -51,6 +58,11 @@ def _threads() -> Threads:
 def _file_threads(name: str, count: int) -> Threads:
     busy = "Other files are being read right now. Please try again in a minute."
     return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
+
+
+def _password_threads() -> Threads:
+    busy = "Too many people are logging in right now. Please try again in a moment."
+    return Threads("passwords", PASSWORDS_AT_ONCE, patience=PATIENCE, busy=busy, niceness=PASSWORD_NICENESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,7 @@ class Platform:
     clock: Callable[[], int]
     receipts: Receipts = field(default_factory=Receipts)
     threads: Threads = field(default_factory=_threads)
+    passwords: Threads = field(default_factory=_password_threads)
     tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
     workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
 

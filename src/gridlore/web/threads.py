@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -30,10 +32,15 @@ class Threads:
         How long one waits for its turn. [s]
     busy : str
         What is told when its turn has not come by then.
+    niceness : int
+        How much they, and threads that they start, leave the processor to others; Linux alone knows it of
+        a thread.
     """
 
-    def __init__(self, name: str, count: int, *, patience: float, busy: str) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix=f"gridlore-{name}")
+    def __init__(self, name: str, count: int, *, patience: float, busy: str, niceness: int = 0) -> None:
+        self._pool = ThreadPoolExecutor(
+            count, f"gridlore-{name}", initializer=_step_back, initargs=(niceness,)
+        )
         self._turns = asyncio.Semaphore(count)
         self._patience = patience
         self._busy = busy
@@ -67,3 +74,8 @@ class Threads:
     def shutdown(self) -> None:
         """Take no more; what runs comes to its end by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _step_back(niceness: int) -> None:
+    if niceness and sys.platform == "linux":  # elsewhere it would be the whole process
+        os.nice(niceness)

@@ -213,7 +213,7 @@ async def submit_password(
         problem = "The two passwords are not the same."
     else:
         try:
-            entry = await platform.in_thread(
+            entry = await platform.passwords.run(
                 platform.administration.set_password, caller.user, user, password, platform.clock()
             )
         except UserError as error:

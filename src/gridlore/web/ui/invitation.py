@@ -66,7 +66,7 @@ async def submit_invitation(
     if password != form.get("again"):
         return _show(platform, request, invited, "The two passwords are not the same.")
     try:
-        await platform.in_thread(
+        await platform.passwords.run(
             platform.administration.accept_invitation, invited, password, platform.clock()
         )
     except UserError as error:

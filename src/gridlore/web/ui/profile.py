@@ -173,7 +173,7 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
         return refuse("The two new passwords are not the same. Nothing was changed.")
     try:
         user = await log_in(platform, request, caller.user.email, form.get("current", "")[:MAX_PASSWORD])
-        changed = await platform.in_thread(
+        changed = await platform.passwords.run(
             platform.administration.change_password, user, password, platform.clock()
         )
     except AuthenticationError:
