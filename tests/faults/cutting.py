@@ -1,7 +1,7 @@
 """A proxy before PostgreSQL that cuts a connection at a COMMIT: before the server hears of it, or after.
 
-It sees the messages of the protocol as they go out. A COMMIT is known by its text or, once it is a prepared
-statement, by that one's name; only those of posts count, which have copied something before.
+It sees the messages of the protocol as they go out. A statement is known by its text or, once it is
+prepared, by its name; only a COMMIT of posts counts, which have written blocks before.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-COPIED, COMMIT = b"PGCOPY\n", b"COMMIT\0"
-_PREPARED = re.compile(rb"(_pg3_[0-9a-f]+\0)COMMIT\0")
+WRITTEN, COMMIT = b"INSERT INTO belief_block", b"COMMIT\0"
+_PREPARED = re.compile(rb"(_pg3_[0-9a-f]+\0)\s*(%b|%b)" % (WRITTEN, COMMIT))
 BEFORE, AFTER = "before", "after"
 
 
@@ -52,7 +52,8 @@ class Proxy:
             self._carry(client, server)
 
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
-        copied, marks, side, heard = False, [COMMIT], "", b""
+        written, side, heard = False, "", b""
+        marks: dict[bytes, list[bytes]] = {WRITTEN: [WRITTEN], COMMIT: [COMMIT]}
         while COMMIT not in heard:
             for end in select.select([client, server], [], [])[0]:
                 data = end.recv(65536)
@@ -63,10 +64,11 @@ class Proxy:
                 elif end is server:  # its client does not hear it
                     heard += data
                 else:
-                    copied |= COPIED in data
-                    marks += [b"\0" + name for name in _PREPARED.findall(data)]
-                    if copied and any(mark in data for mark in marks):
-                        copied, side = False, self._armed.pop() if self._armed else ""
+                    for name, statement in _PREPARED.findall(data):
+                        marks[statement].append(b"\0" + name)
+                    written |= any(mark in data for mark in marks[WRITTEN])
+                    if written and any(mark in data for mark in marks[COMMIT]):
+                        written, side = False, self._armed.pop() if self._armed else ""
                         self.cut += bool(side)
                     if side == BEFORE:
                         return

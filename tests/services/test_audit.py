@@ -63,8 +63,8 @@ def test_attempts_again_and_again_are_counted_and_told_once_a_period(
     trail: AuditTrail, store: Store, clock: Clock
 ) -> None:
     ann = store.read_directory().users[0]
-    trail.note(FAIL_TO_LOG_IN, ann, "192.0.2.1", NOW)
-    wait_for(lambda: len(store.read_audit(10)) == 1)
+    assert trail.note(FAIL_TO_LOG_IN, ann, "192.0.2.1", NOW).result(timeout=10)
+    assert len(store.read_audit(10)) == 1
     for second in range(1, 50):
         trail.note(FAIL_TO_LOG_IN, ann, "192.0.2.1", NOW + second * 1_000_000)
     assert len(store.read_audit(10)) == 1
