@@ -109,6 +109,13 @@ def test_away_from_a_terminal_a_line_is_json(catch: Catch, log_format: str) -> N
     assert (line["event"], line["level"], line["status"]) == ("request", "info", 200)
 
 
+def test_a_text_that_is_no_utf8_spoils_no_line(catch: Catch) -> None:
+    stream = catch()
+    configure_logging(replace(load_settings(), log_format="json"))
+    structlog.get_logger("any").info("read", file=b"\xff.csv".decode(errors="surrogateescape"))
+    assert json.loads(stream.getvalue())["file"] == "\udcff.csv"
+
+
 def test_on_a_terminal_a_line_is_for_people(catch: Catch, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = catch()
     monkeypatch.setattr(stream, "isatty", lambda: True)

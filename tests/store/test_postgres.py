@@ -7,7 +7,8 @@ import pytest
 
 from gridlore.bootstrap import connect_store
 from gridlore.domain.commands import Receipt
-from gridlore.store.interface import Store
+from gridlore.domain.errors import StoreUnavailableError
+from gridlore.store.interface import Store, StoreConflictError
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
@@ -47,3 +48,32 @@ def test_lost_connections_are_replaced_without_anybody_noticing(
         assert writer.submit(blocks([1.0, 2.0])).result() == Receipt(1, 1)
         assert read(store, 2) == [1.0, 2.0]
     writer.close()
+
+
+def test_a_commit_that_a_lost_connection_may_have_carried_out_is_not_tried_again(
+    store: Store, postgres_databases: Databases, database: str
+) -> None:
+    head = store.read_heads([1])[1]
+    with psycopg.connect(postgres_databases.settings(database).database_url, autocommit=True) as other:
+        for ask_first in (False, True):
+            with pytest.raises(StoreUnavailableError) as raised, store.begin_write() as transaction:
+                if ask_first:
+                    transaction.lock_sensors([1])
+                transaction.save_heads([head._replace(next_seq=7)])
+                other.execute(END_ALL)
+            assert not isinstance(raised.value, StoreConflictError)
+    assert store.read_heads([1])[1] == head
+
+
+def test_a_connection_that_was_lost_before_anything_was_done_is_a_conflict(
+    store: Store, postgres_databases: Databases, database: str
+) -> None:
+    store.read_heads([1])
+    url = postgres_databases.settings(database).database_url
+    with (
+        psycopg.connect(url, autocommit=True) as other,
+        pytest.raises(StoreConflictError),
+        store.begin_write() as transaction,
+    ):
+        other.execute(END_ALL)
+        transaction.lock_sensors([1])

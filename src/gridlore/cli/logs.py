@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import logging
 import sys
 import threading
@@ -102,4 +103,7 @@ def _choose_renderer(log_format: str) -> Render:
 
 
 def _to_json(event: EventDict) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # a text that is no UTF-8, such as the name of a file
+        return json.dumps(event, default=str)

@@ -182,7 +182,7 @@ class PostgresStore(RelationalStore):
                     transaction.commit()
             except BaseException as error:
                 if connection.closed:
-                    if not transaction.answered:
+                    if transaction.untouched:
                         raise StoreConflictError("the connection had been lost before") from error
                     raise
                 connection.execute("ROLLBACK")
@@ -195,14 +195,15 @@ class PostgresWriteTransaction:
     """See store.interface.WriteTransaction. The row of a sensor's head is its lock.
 
     All of it is in one pipeline: statements that need no answer wait until one that does is sent, or the
-    COMMIT, so that a commit takes few round trips. ``answered`` says that the database has, at least once.
+    COMMIT, so that a commit takes few round trips. ``untouched``: the database has not answered yet, nor been
+    asked to commit, so that whatever was sent can be sent again.
     """
 
     def __init__(self, connection: Connection, cursor: psycopg.Cursor[Any]) -> None:
         self._cursor = cursor
         self._sender = connection.cursor(binary=True)
         self._begun = False
-        self.answered = False
+        self.untouched = True
 
     def _send(self, statement: str, parameters: Sequence[object]) -> None:
         """Carry out a statement some time before the next that is asked for rows."""
@@ -212,7 +213,7 @@ class PostgresWriteTransaction:
     def _ask(self, read: Callable[[psycopg.Cursor[Any]], T]) -> T:
         self._begin()
         found = read(self._cursor)
-        self.answered = True
+        self.untouched = False
         return found
 
     def _begin(self) -> None:
@@ -263,6 +264,7 @@ class PostgresWriteTransaction:
     def commit(self) -> None:
         """Make it durable; it is when the pipeline has ended."""
         if self._begun:
+            self.untouched = False
             self._sender.execute("COMMIT")
 
 
