@@ -1,8 +1,9 @@
 """The writer: what is news is stored once, durably, whole or not at all."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from gridlore.domain.merging import TIERS
 from gridlore.domain.overlay import overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store.interface import Store, Window
+from gridlore.store.postgres import PostgresWriteTransaction
+from gridlore.store.sqlite import SQLiteWriteTransaction
 from gridlore.store.writer import Writer
 from tests.store.test_blocks import fill_directory
 
@@ -116,6 +119,39 @@ def test_single_values_are_folded_into_few_blocks(writer: Writer, store: Store) 
     assert read(store, count) == [float(number) for number in range(count)]
     assert len(stored(store)) < 60
     assert TIERS[0].period == 16
+
+
+def test_sensors_that_are_due_together_are_folded_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three sensors, and no more questions to the store than for one."""
+    asked: list[int] = []
+    for kind in (SQLiteWriteTransaction, PostgresWriteTransaction):
+        monkeypatch.setattr(kind, "read_blocks", counting(asked, kind.read_blocks))
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    for number in range(16):
+        message = [
+            block
+            for sensor in (1, 2, 3)
+            for block in blocks([float(number)], number * QUARTER, sensor=sensor)
+        ]
+        assert writer.submit(message).result() == Receipt(3, 0)
+    writer.close()
+    assert asked == [3]
+    for sensor in (1, 2, 3):
+        assert read(store, 16, sensor) == [float(number) for number in range(16)]
+        assert len(stored(store, sensor)) <= 2
+
+
+def counting(asked: list[int], original: Callable[..., Any]) -> Callable[..., Any]:
+    """``read_blocks`` of a transaction, which notes for how many windows it was called."""
+
+    def read_blocks(transaction: Any, windows: Sequence[Window]) -> Any:
+        asked.append(len(windows))
+        return original(transaction, windows)
+
+    return read_blocks
 
 
 def test_folding_keeps_every_belief_time(writer: Writer, store: Store) -> None:

@@ -207,24 +207,31 @@ class Ledger:
             tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
             if tier:
                 tiers[sensor_id] = tier
-        windows: defaultdict[int, list[Window]] = defaultdict(list)
-        for block in sorted(written, key=_by_start):
+        windows: list[Window] = []
+        for block in sorted(written, key=lambda block: (block.sensor_id, block.start)):
             due = tiers.get(block.sensor_id)
             if due is None or block.values.size >= due.max_values:
                 continue
             reach = due.reach * block.resolution
             window = Window(block.sensor_id, block.start - reach, block.end + reach, block.resolution)
-            ranges = windows[block.sensor_id]
-            if ranges and ranges[-1].end >= window.start:
-                ranges[-1] = replace(ranges[-1], end=max(ranges[-1].end, window.end))
+            last = windows[-1] if windows else None
+            if last is not None and last.sensor_id == block.sensor_id and last.end >= window.start:
+                windows[-1] = replace(last, end=max(last.end, window.end))
             else:
-                ranges.append(window)
-        for sensor_id, ranges in windows.items():
-            found = self._transaction.read_blocks(ranges)
-            near = {block.seq: block for blocks in found for block in blocks}
-            for fold in fold_blocks(list(near.values()), tiers[sensor_id]):
-                self._transaction.delete_blocks(fold.parts)
-                self._transaction.append_blocks([fold.merged])
+                windows.append(window)
+        if not windows:
+            return
+        near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
+        for window, found in zip(windows, self._transaction.read_blocks(windows), strict=True):
+            near[window.sensor_id].update((block.seq, block) for block in found)
+        folds = [
+            fold
+            for sensor_id, blocks in near.items()
+            for fold in fold_blocks(list(blocks.values()), tiers[sensor_id])
+        ]
+        if folds:
+            self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
+            self._transaction.append_blocks([fold.merged for fold in folds])
 
 
 def _advance(head: Head, block: Block) -> Head:

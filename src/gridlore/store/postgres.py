@@ -84,7 +84,10 @@ _APPEND = f"""
     INSERT INTO belief_block ({", ".join(BLOCK_COLUMNS)})
     SELECT * FROM unnest({", ".join(["%s"] * len(BLOCK_COLUMNS))})
 """
-_DELETE = "DELETE FROM belief_block WHERE sensor_id = %s AND start = %s AND seq = %s"
+_DELETE = """
+    DELETE FROM belief_block b USING unnest(%s, %s, %s) AS gone(sensor_id, start, seq)
+    WHERE b.sensor_id = gone.sensor_id AND b.start = gone.start AND b.seq = gone.seq
+"""
 _HEAD_FIELDS = ", ".join(
     f"{column.name} {'float8' if isinstance(column.type, Double) else 'bigint'}"
     for column in schema.sensor_head.columns
@@ -248,8 +251,9 @@ class PostgresWriteTransaction:
             self._send(_APPEND, blocks_to_columns(blocks))
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
-        for block in blocks:
-            self._send(_DELETE, (block.sensor_id, block.start, block.seq))
+        if blocks:
+            keys = zip(*[(block.sensor_id, block.start, block.seq) for block in blocks], strict=True)
+            self._send(_DELETE, [*map(pack_bigints, keys)])
 
     def save_heads(self, heads: Iterable[Head]) -> None:
         if saved := list(heads):

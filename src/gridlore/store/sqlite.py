@@ -52,7 +52,9 @@ _READ_GRIDS = """
     SELECT id, resolution, grid_offset FROM sensor WHERE id IN (SELECT value FROM json_each(?))
 """
 _APPEND = f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES "
-_DELETE = "DELETE FROM belief_block WHERE sensor_id = ? AND start = ? AND seq = ?"
+_DELETE = "DELETE FROM belief_block WHERE "
+_IS_ROW = "(sensor_id, start, seq) = (?, ?, ?)"
+"""Rows to delete are joined by OR: each is looked up in the index. A list (``IN (VALUES …)``) is not."""
 _SAVE_HEADS = f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES "
 
 CHECKPOINT_PAGES = 4000
@@ -148,7 +150,8 @@ class SQLiteWriteTransaction:
         self._write_rows(_APPEND, [_to_row(block) for block in blocks])
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
-        self._cursor.executemany(_DELETE, [(block.sensor_id, block.start, block.seq) for block in blocks])
+        keys = [(block.sensor_id, block.start, block.seq) for block in blocks]
+        self._write_rows(_DELETE, keys, place=_IS_ROW, between=" OR ")
 
     def save_heads(self, heads: Iterable[Head]) -> None:
         self._write_rows(_SAVE_HEADS, [head_to_row(head) for head in heads])
@@ -156,12 +159,14 @@ class SQLiteWriteTransaction:
     def record(self, entry: AuditEntry) -> AuditEntry:
         return write_entry(lambda sql, row: self._cursor.execute(sql, row).rowcount, "?", entry)
 
-    def _write_rows(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _write_rows(
+        self, statement: str, rows: Sequence[tuple[Any, ...]], *, place: str = "", between: str = ", "
+    ) -> None:
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[first : first + ROWS_AT_ONCE]
-            places = f"({', '.join('?' * len(part[0]))})"
+            one = place or f"({', '.join('?' * len(part[0]))})"
             cells = [cell for row in part for cell in row]
-            self._cursor.execute(statement + ", ".join([places] * len(part)), cells)
+            self._cursor.execute(statement + between.join([one] * len(part)), cells)
 
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
