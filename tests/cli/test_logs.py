@@ -116,6 +116,25 @@ def test_a_text_that_is_no_utf8_spoils_no_line(catch: Catch) -> None:
     assert json.loads(stream.getvalue())["file"] == "\udcff.csv"
 
 
+def test_a_line_that_cannot_be_written_costs_no_other(catch: Catch) -> None:
+    stream = catch()
+    configure_logging(replace(load_settings(), log_format="json"))
+    circle: list[object] = []
+    circle.append(circle)
+
+    async def turn() -> None:
+        logger = structlog.get_logger("any")
+        logger.info("before")
+        logger.info("wrong", it=circle)
+        logger.info("after")
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    before, wrong, after = stream.getvalue().splitlines()
+    assert (json.loads(before)["event"], json.loads(after)["event"]) == ("before", "after")
+    assert "cannot be written" in wrong
+
+
 def test_on_a_terminal_a_line_is_for_people(catch: Catch, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = catch()
     monkeypatch.setattr(stream, "isatty", lambda: True)

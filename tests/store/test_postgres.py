@@ -1,14 +1,21 @@
 """What PostgreSQL alone can do to a store: end its connections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
 from gridlore.bootstrap import connect_store
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import StoreUnavailableError
+from gridlore.domain.timing import MINUTE
+from gridlore.store import postgres
+from gridlore.store.columns import blocks_to_columns
 from gridlore.store.interface import Store, StoreConflictError
+from gridlore.store.relational import BLOCK_COLUMNS
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
@@ -48,6 +55,52 @@ def test_lost_connections_are_replaced_without_anybody_noticing(
         assert writer.submit(blocks([1.0, 2.0])).result() == Receipt(1, 1)
         assert read(store, 2) == [1.0, 2.0]
     writer.close()
+
+
+@pytest.mark.parametrize("good", range(6))
+def test_failed_commits_leave_their_connection_as_good_as_before(store: Store, good: int) -> None:
+    """However often a statement was used before: psycopg prepares it at the sixth time, maybe in vain."""
+    for seq in range(1, good + 1):
+        commit_one(store, seq)
+    store.read_heads([1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "_APPEND", "INSERT INTO belief_block SELECT 1 / 0 FROM unnest(" + COLUMNS)
+        for _ in range(9):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                commit_one(store, good + 1)
+    for seq in range(good + 1, good + 9):
+        commit_one(store, seq)
+    assert read(store, good + 8) == [1.0] * (good + 8)
+
+
+COLUMNS = ", ".join(["%s"] * len(BLOCK_COLUMNS)) + ")"
+
+
+def commit_one(store: Store, seq: int) -> None:
+    block = blocks([1.0], (seq - 1) * 15 * MINUTE)[0].numbered(seq)
+    with store.begin_write() as transaction:
+        head = transaction.lock_sensors([1])[1]
+        transaction.append_blocks([block])
+        transaction.save_heads([head._replace(next_seq=seq + 1)])
+
+
+def test_many_values_are_written_in_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+
+    def counted(portion: Sequence[Block]) -> Any:
+        written.append(sum(block.values.size for block in portion))
+        return blocks_to_columns(portion)
+
+    monkeypatch.setattr(postgres, "PORTION", 8 * 3000)
+    monkeypatch.setattr(postgres, "blocks_to_columns", counted)
+    values = np.arange(10_000, dtype=float).tolist()
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    assert writer.submit(blocks(values)).result() == Receipt(10_000, 0)
+    writer.close()
+    assert read(store, 10_000) == values
+    assert sum(written) == 10_000
+    assert max(written) <= 3000 + MAX_BLOCK_VALUES
+    assert len(written) > 2
 
 
 def test_a_commit_that_a_lost_connection_may_have_carried_out_is_not_tried_again(

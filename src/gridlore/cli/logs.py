@@ -58,8 +58,14 @@ class LineLogger:
         with self._lock:
             events, self._events = self._events, []
         if events:
-            self._stream.write("\n".join([*map(self._render, events), ""]))
+            self._stream.write("\n".join([*map(self._render_any, events), ""]))
             self._stream.flush()
+
+    def _render_any(self, event: EventDict) -> str:
+        try:
+            return self._render(event)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, which must not cost the lines beside it
+            return f"{event.get('level')}: a line that cannot be written ({error!r}): {sorted(event)}"
 
 
 def configure_logging(settings: Settings) -> None:
@@ -87,6 +93,7 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what we hear of as an error, it warns of besides
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
 
 

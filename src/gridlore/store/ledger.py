@@ -22,6 +22,9 @@ from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, format_instant
 from gridlore.store.interface import Window, WriteTransaction
 
+FOLDED_AT_ONCE = 64
+"""Windows whose blocks are read together to be folded, which bounds what is in memory."""
+
 
 def _by_start(block: Block) -> int:
     return block.start
@@ -219,8 +222,10 @@ class Ledger:
                 windows[-1] = replace(last, end=max(last.end, window.end))
             else:
                 windows.append(window)
-        if not windows:
-            return
+        for first in range(0, len(windows), FOLDED_AT_ONCE):
+            self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers)
+
+    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier]) -> None:
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
         for window, found in zip(windows, self._transaction.read_blocks(windows), strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)

@@ -52,6 +52,10 @@ CONNECTING = {
 }
 """A server that is gone without a word (a power cut, a broken line) is noticed after half a minute."""
 
+PORTION = 4 * 2**20
+"""Values after which the next statement begins, as PostgreSQL has what one brings in memory several times.
+[bytes]"""
+
 CONNECTIONS = 8
 """Connections kept for blocks and heads; under load, as many more."""
 
@@ -188,7 +192,7 @@ class PostgresStore(RelationalStore):
                     if transaction.untouched:
                         raise StoreConflictError("the connection had been lost before") from error
                     raise
-                connection.execute("ROLLBACK")
+                connection.rollback()  # which forgets prepared statements: some may never have been
                 if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
                     raise StoreConflictError(str(error)) from error
                 raise
@@ -247,8 +251,8 @@ class PostgresWriteTransaction:
         return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
-        if blocks:
-            self._send(_APPEND, blocks_to_columns(blocks))
+        for portion in _portions(blocks):
+            self._send(_APPEND, blocks_to_columns(portion))
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
         if blocks:
@@ -280,6 +284,15 @@ def _unavailable_when_lost() -> Iterator[None]:
         raise StoreUnavailableError(
             "The database cannot be reached right now. Please send this again."
         ) from error
+
+
+def _portions(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
+    first = size = 0
+    for index, block in enumerate(blocks, 1):
+        size += block.values.nbytes
+        if size >= PORTION or index == len(blocks):
+            yield blocks[first:index]
+            first, size = index, 0
 
 
 def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:

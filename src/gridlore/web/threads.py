@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from gridlore.domain.errors import OverloadError
@@ -78,4 +79,5 @@ class Threads:
 
 def _step_back(niceness: int) -> None:
     if niceness and sys.platform == "linux":  # elsewhere it would be the whole process
-        os.nice(niceness)
+        with suppress(OSError):  # a sandbox may forbid it
+            os.nice(niceness)
