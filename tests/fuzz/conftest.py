@@ -29,6 +29,7 @@ SEEDS = Path(__file__).with_name("seeds.txt")
 KEPT = [line for line in SEEDS.read_text("utf-8").splitlines() if not line.startswith("#")]
 NEW_SEED = int(KEPT[0].split()[0]) if COUNT == SHORT else random.SystemRandom().randrange(10**9)
 SEED = int(os.environ.get("GRIDLORE_TEST_SEED") or NEW_SEED)
+os.environ["GRIDLORE_TEST_SEED"] = str(SEED)  # of the processes too that the tests are shared among
 
 
 @dataclass

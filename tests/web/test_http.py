@@ -188,6 +188,26 @@ def test_odd_paths_and_headers_are_no_bug_of_ours(
     assert "<script>" not in answer.text.replace('<script src="', "")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1_1/getService"),
+        ("GET", "/api/v1_1/getMeterData"),
+        ("POST", "/api/v1_1/postMeterData"),
+        ("GET", "/api/requestAuthToken"),
+        ("GET", "/health/live"),
+        ("GET", "/sensors/1"),
+    ],
+)
+def test_slashes_too_many_change_no_answer(client: WorldClient, method: str, path: str) -> None:
+    answers = [client.request(None, method, one) for one in (path, path.replace("/", "//")[1:])]
+    told, odd = (
+        (answer.status_code, answer.text, answer.headers.get("Allow"), answer.headers.get("Location"))
+        for answer in answers
+    )
+    assert told == odd
+
+
 def test_pages_and_their_files_are_served_from_here_alone(client: WorldClient) -> None:
     for path in ("/", "/login", "/docs"):
         answer = client.request(None, "GET", path)

@@ -7,6 +7,7 @@ documents, and the form of its errors.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -43,11 +44,21 @@ class Application(Litestar):
         """Serve one request."""
         if scope.get("method") == "HEAD":
             scope = {**scope, "method": "GET"}
-        if "\0" in scope.get(
-            "path", ""
-        ):  # no file has such a name, and the file system says so by an exception
-            scope = {**scope, "path": scope["path"].replace("\0", "\N{REPLACEMENT CHARACTER}")}
+        path = scope.get("path", "")
+        if "//" in path or "\0" in path:
+            scope = {**scope, "path": _as_routed(path)}
         await self._serve(scope, receive, send)
+
+
+def _as_routed(path: str) -> str:
+    """The path with single slashes, as the framework routes it and all else here should see it.
+
+    And without NUL: no file has such a name, and the file system says so by an exception.
+
+    >>> _as_routed("/api/v1_1///getService")
+    '/api/v1_1/getService'
+    """
+    return re.sub("/{2,}", "/", path).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def build_app(platform: Platform) -> Litestar:
