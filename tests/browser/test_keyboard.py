@@ -79,6 +79,7 @@ def test_log_in_search_and_travel_in_time_by_keyboard(open_page):
 def test_a_file_is_uploaded_by_keyboard(page, tmp_path: Path):
     file = tmp_path / "keys.csv"
     file.write_text("time;kW\n2025-02-01 00:00;1\n2025-02-01 00:15;x\n2025-02-01 00:30;3")
+    page.on("filechooser", lambda _: None)  # asked for early: the browser takes a moment to heed it
     page.goto("/sensors/12/upload")
     tab_to(page, "File")
     with page.expect_file_chooser() as chooser:
