@@ -17,7 +17,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from gridlore.domain.beliefs import Block
-from gridlore.store.codec import pack_floats, pack_integers
+from gridlore.store.relational import block_to_row
 
 BIGINT, BYTEA = 20, 17
 """Source: PostgreSQL, pg_type.dat."""
@@ -58,21 +58,8 @@ psycopg.adapters.register_dumper(ByteaArray, _ByteaArrayDumper)
 
 def blocks_to_columns(blocks: Sequence[Block]) -> Sequence[BigintArray | ByteaArray]:
     """The columns of some blocks, in the order of BLOCK_COLUMNS."""
-    numbers = [
-        (
-            block.sensor_id,
-            block.start,
-            block.seq,
-            block.source_id,
-            block.recorded_at,
-            block.belief_time,
-            block.belief_horizon,
-        )
-        for block in blocks
-    ]
-    times = [None if block.belief_times is None else pack_integers(block.belief_times) for block in blocks]
-    values = [pack_floats(block.values) for block in blocks]
-    return [*map(pack_bigints, zip(*numbers, strict=True)), _pack_byteas(times), _pack_byteas(values)]
+    *numbers, times, values = zip(*map(block_to_row, blocks), strict=True)
+    return [*map(pack_bigints, numbers), _pack_byteas(times), _pack_byteas(values)]
 
 
 def pack_bigints(numbers: Iterable[int | None]) -> BigintArray:

@@ -21,13 +21,14 @@ from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import schema
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import unpack_floats, unpack_integers
+from gridlore.store.codec import unpack_floats
 from gridlore.store.columns import BigintArray, blocks_to_columns, pack_bigints
 from gridlore.store.interface import BlockPage, StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     RelationalStore,
+    block_from_row,
     head_from_row,
     head_to_row,
     page_blocks,
@@ -333,20 +334,6 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
         )
         rows = cursor.fetchall()
     arrays = unpack_floats([row[-1] for row in rows])
-    for row, values in zip(rows, arrays, strict=True):
-        number, sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-        found[number].append(
-            Block(
-                sensor_id,
-                source_id,
-                start,
-                windows[number].resolution,
-                values,
-                belief_time,
-                belief_horizon,
-                None if times is None else unpack_integers(times),
-                recorded_at,
-                seq,
-            )
-        )
+    for (number, *row), values in zip(rows, arrays, strict=True):
+        found[number].append(block_from_row(row, windows[number].resolution, values))
     return found

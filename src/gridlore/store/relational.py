@@ -21,9 +21,10 @@ from gridlore.domain.errors import SchemaError, SensorInUseError, StoreUnavailab
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
+from gridlore.domain.timing import FloatArray
 from gridlore.store import migration, schema
 from gridlore.store.audit import read_entries, write_entry
-from gridlore.store.codec import unpack_floats, unpack_integers
+from gridlore.store.codec import pack_floats, pack_integers, unpack_floats, unpack_integers
 from gridlore.store.interface import BlockPage, DirectoryRecords
 
 HEAD_COLUMNS = tuple(str(column.name) for column in schema.sensor_head.columns)
@@ -35,6 +36,8 @@ HeadRow = tuple[
     int | None, float | None, int | None, int | None,
 ]  # fmt: skip
 
+
+BlockRow = tuple[int, int, int, int, int, int | None, int | None, bytes | None, bytes]
 
 NOTHING = (None, None, None, None)
 
@@ -69,13 +72,31 @@ def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
 
 def page_blocks(page: BlockPage, rows: Sequence[Sequence[Any]]) -> list[Block]:
     """The blocks of a page's rows."""
-    found = []
-    for row, values in zip(rows, unpack_floats([row[-1] for row in rows]), strict=True):
-        sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-        belief_times = None if times is None else unpack_integers(times)
-        known = (belief_time, belief_horizon, belief_times)
-        found.append(Block(sensor_id, source_id, start, page.resolution, values, *known, recorded_at, seq))
-    return found
+    arrays = unpack_floats([row[-1] for row in rows])
+    return [block_from_row(row, page.resolution, values) for row, values in zip(rows, arrays, strict=True)]
+
+
+def block_from_row(row: Sequence[Any], resolution: int, values: FloatArray) -> Block:
+    """A block from its columns, in the order of BLOCK_COLUMNS; ``values``: its last one, unpacked."""
+    sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
+    belief_times = None if times is None else unpack_integers(times)
+    known = (belief_time, belief_horizon, belief_times)
+    return Block(sensor_id, source_id, start, resolution, values, *known, recorded_at, seq)
+
+
+def block_to_row(block: Block) -> BlockRow:
+    """The columns of a block, in the order of BLOCK_COLUMNS."""
+    return (
+        block.sensor_id,
+        block.start,
+        block.seq,
+        block.source_id,
+        block.recorded_at,
+        block.belief_time,
+        block.belief_horizon,
+        None if block.belief_times is None else pack_integers(block.belief_times),
+        pack_floats(block.values),
+    )
 
 
 @contextmanager

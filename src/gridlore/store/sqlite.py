@@ -18,12 +18,14 @@ from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import pack_floats, pack_integers, unpack_floats, unpack_integers
+from gridlore.store.codec import unpack_floats
 from gridlore.store.interface import BlockPage, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     RelationalStore,
+    block_from_row,
+    block_to_row,
     head_from_row,
     head_to_row,
     page_blocks,
@@ -36,7 +38,7 @@ BUSY_TIMEOUT = 5.0
 """How long a write waits for another process's. [s]"""
 
 _READ_BLOCKS = f"""
-    SELECT {", ".join(BLOCK_COLUMNS[1:])} FROM belief_block
+    SELECT {", ".join(BLOCK_COLUMNS)} FROM belief_block
     WHERE sensor_id = ? AND start > ? AND start < ? AND start + length(event_values) / 8 * ? > ?
     ORDER BY start
 """
@@ -147,7 +149,7 @@ class SQLiteWriteTransaction:
         return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
-        self._write_rows(_APPEND, [_to_row(block) for block in blocks])
+        self._write_rows(_APPEND, [block_to_row(block) for block in blocks])
 
     def delete_blocks(self, blocks: Sequence[Block]) -> None:
         keys = [(block.sensor_id, block.start, block.seq) for block in blocks]
@@ -204,24 +206,8 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
         rows = cursor.execute(statement, parameters).fetchall()
         arrays = unpack_floats([row[-1] for row in rows])
-        blocks = []
-        for row, values in zip(rows, arrays, strict=True):
-            block_start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
-            blocks.append(
-                Block(
-                    window.sensor_id,
-                    source_id,
-                    block_start,
-                    resolution,
-                    values,
-                    belief_time,
-                    belief_horizon,
-                    None if times is None else unpack_integers(times),
-                    recorded_at,
-                    seq,
-                )
-            )
-        found.append(blocks)
+        pairs = zip(rows, arrays, strict=True)
+        found.append([block_from_row(row, resolution, values) for row, values in pairs])
     return found
 
 
@@ -233,17 +219,3 @@ def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:
 def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:
     rows = cursor.execute(_READ_HEADS, (str(list(sensor_ids)),)).fetchall()
     return {row[0]: head_from_row(row) for row in rows}
-
-
-def _to_row(block: Block) -> tuple[Any, ...]:
-    return (
-        block.sensor_id,
-        block.start,
-        block.seq,
-        block.source_id,
-        block.recorded_at,
-        block.belief_time,
-        block.belief_horizon,
-        None if block.belief_times is None else pack_integers(block.belief_times),
-        pack_floats(block.values),
-    )
