@@ -69,6 +69,12 @@ def test_a_copy_can_be_restored_where_nothing_is(run: Run, world: Path, folder: 
     assert "bob@example.com" in run("user", "list").stdout
 
 
+def test_a_copy_that_is_missing_leaves_nothing(run: Run, folder: Path) -> None:
+    refused = run("restore", "copy.db")
+    assert (refused.exit_code, "There is no file 'copy.db'" in refused.stderr) == (1, True)
+    assert list(folder.iterdir()) == []
+
+
 def test_what_is_no_copy_is_not_restored(run: Run, world: Path, folder: Path) -> None:
     assert run("restore", "world.toml").exit_code == 1
     newer = folder / "newer.db"
@@ -85,3 +91,5 @@ def test_postgres_is_copied_by_its_own_tools(run: Run, folder: Path) -> None:
     settings = ("--database-url", "postgresql://ann:pw@127.0.0.1/grid", "--secret-key", "0123456789abcdef")
     refused = run(*settings, "backup", "copy.dump")
     assert (refused.exit_code, "pg_dump --format=custom" in refused.stderr) == (1, True)
+    refused = run(*settings, "restore", "copy.dump")
+    assert (refused.exit_code, "`pg_restore`" in refused.stderr) == (1, True)

@@ -48,6 +48,13 @@ def test_apply_tells_when_the_file_cannot_be_read(run, folder, content, told):
     assert told in result.stderr
 
 
+def test_a_world_file_that_is_wrong_by_itself_makes_no_database(run, folder):
+    (folder / "world.toml").write_text("[[account]]\nname = 1\n", "utf-8")
+    for file in ("world.toml", "missing.toml"):
+        assert run("apply", file).exit_code == 2
+    assert [path.name for path in folder.iterdir()] == ["world.toml"]
+
+
 def test_a_world_file_may_begin_with_a_byte_order_mark(run, folder):
     (folder / "world.toml").write_bytes(b'\xef\xbb\xbf[[account]]\nname = "A"\n')
     assert run("apply", "world.toml").exit_code == 0

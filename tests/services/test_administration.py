@@ -122,11 +122,12 @@ def test_a_user_that_moves_must_not_bring_a_connection_of_a_name_that_is_there(
 def test_a_password_set_by_invitation_ends_all_tokens_and_other_invitations(
     administration: Administration, store: Store
 ) -> None:
-    changed = administration.accept_invitation(ROOT, "a long password", NOW)
+    password_hash = administration.hash_password("a long password")
+    changed = administration.accept_invitation(ROOT, password_hash, NOW)
     assert changed.token_key != ROOT.token_key
     assert store.read_directory().users[0] == changed
     with pytest.raises(UserError, match="in the meantime"):
-        administration.accept_invitation(ROOT, "another password", NOW)
+        administration.accept_invitation(ROOT, password_hash, NOW)
 
 
 def test_a_deactivated_user_gets_no_invitation(administration: Administration, store: Store) -> None:

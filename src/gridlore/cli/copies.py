@@ -45,7 +45,7 @@ def backup(invocation: Invocation, file: Path, force: bool) -> None:
       17 2 * * *  gridlore backup --force /backups/gridlore.db
     """
     settings = invocation.settings()
-    database = _database(settings, "pg_dump --format=custom --file=FILE")
+    database = _database(invocation, "pg_dump --format=custom --file=FILE")
     if file.resolve() == database.resolve():
         raise BackupError(f"{str(file)!r} is the database itself; name another file.")
     if file.exists() and not force:
@@ -85,9 +85,9 @@ def restore(invocation: Invocation, file: Path) -> None:
     Example:
       gridlore restore /backups/gridlore-2026-01-31.db
     """
-    settings = invocation.settings(make=True)
-    database = _database(settings, "pg_restore")
+    database = _database(invocation, "pg_restore")
     copy = check_copy(file)
+    settings = invocation.settings(make=True)
     aside = database.with_name(
         f"{database.name}.before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     )
@@ -110,9 +110,9 @@ def restore(invocation: Invocation, file: Path) -> None:
     click.echo(_tell_key(settings, "stays as it is"))
 
 
-def _database(settings: Settings, instead: str) -> Path:
+def _database(invocation: Invocation, instead: str) -> Path:
     """The file of the embedded database."""
-    database = settings.database_file
+    database = invocation.database_file()
     if database is None:
         raise BackupError(
             f"The database is PostgreSQL, which has tools of its own for this: `{instead}` "

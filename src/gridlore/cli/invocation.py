@@ -71,10 +71,14 @@ class Invocation:
 
     def missing_database(self) -> Path | None:
         """The file of an embedded database that is not there; None where it is, and for PostgreSQL."""
+        file = self.database_file()
+        return None if file is None or file.exists() else file
+
+    def database_file(self) -> Path | None:
+        """The file of an embedded database, be it there or not; None for PostgreSQL."""
         given = given_values(self.overrides)
         url = next(value.text for value in given if value.setting.name == "DATABASE_URL")
-        file = database_file(url or "")
-        return None if file is None or file.exists() else file
+        return database_file(url or "")
 
     @contextmanager
     def open_store(self, *, make: bool = False) -> Iterator[Store]:

@@ -56,8 +56,10 @@ def apply(invocation: Invocation, file: Path) -> None:
     Example:
       ANN_PW=… gridlore apply world.toml
     """
+    world = read_world_file(file)
     with invocation.open_store(make=True) as store:
-        summary = apply_world_file(store, file, open_accounts(invocation.settings()))
+        accounts = open_accounts(invocation.settings())
+        summary = bring_about(store, world, accounts, applied(f"world file {file}"))
     tell_summary(summary)
     click.echo(
         f"{file}: {len(summary.created)} created, {len(summary.updated)} updated, "
@@ -73,13 +75,13 @@ def tell_summary(summary: WorldSummary) -> None:
         click.echo(f"updated  {title}")
 
 
-def apply_world_file(store: Store, file: Path, accounts: Accounts) -> WorldSummary:
-    """Bring about in ``store`` what a world file states.
+def read_world_file(file: Path) -> World:
+    """What a world file states.
 
     Raises
     ------
     WorldError
-        The file cannot be read, or something in it is wrong; nothing was changed.
+        The file cannot be read, or something in it is wrong by itself.
     """
     try:
         text = file.read_text("utf-8-sig")
@@ -87,13 +89,17 @@ def apply_world_file(store: Store, file: Path, accounts: Accounts) -> WorldSumma
         raise WorldError(f"{file}: this file cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise WorldError(f"{file}: a world file is text in UTF-8; got {error}.") from error
-    return apply_world_text(store, text, accounts, file=str(file))
+    return read_world_text(text, file=str(file))
 
 
-def apply_world_text(store: Store, text: str, accounts: Accounts, *, file: str) -> WorldSummary:
+def read_world_text(text: str, *, file: str) -> World:
     """The same for the text of a world file; ``file`` is its name in error messages."""
-    world = parse_world(text, file=file, environ=os.environ, parse_resolution=parse_resolution)
-    return bring_about(store, world, accounts, done("apply", "world", None, f"world file {file}"))
+    return parse_world(text, file=file, environ=os.environ, parse_resolution=parse_resolution)
+
+
+def applied(title: str) -> AuditEntry:
+    """What the record shall say of a world that is brought about now."""
+    return done("apply", "world", None, title)
 
 
 def bring_about(

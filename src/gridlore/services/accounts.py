@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from functools import cached_property, lru_cache
+from typing import NewType
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,6 +24,9 @@ CACHED_TOKENS = 8192
 
 INVITATION_MAX_AGE = 7 * 24 * 3600
 """How long an invitation is good for. [s]"""
+
+PasswordHash = NewType("PasswordHash", str)
+"""What is kept of a password: its Argon2id hash, with parameters and salt."""
 
 Claims = tuple[int, str, int]
 """Who (user id), the ``token_key`` it was made with, and when. [s since epoch]"""
@@ -53,9 +57,9 @@ class Accounts:
     def _nobodys_hash(self) -> str:
         return self._hasher.hash("nobody has this password")
 
-    def hash_password(self, password: str) -> str:
-        """Argon2id hash, with its parameters and salt."""
-        return self._hasher.hash(password)
+    def hash_password(self, password: str) -> PasswordHash:
+        """What to keep of a password; takes a while, on purpose."""
+        return PasswordHash(self._hasher.hash(password))
 
     def verify_password(self, password_hash: str, password: str) -> bool:
         """Whether the password is the one hashed; takes a while, on purpose."""

@@ -14,7 +14,7 @@ from gridlore.domain.audit import AuditEntry, AuditFilter, Facts
 from gridlore.domain.errors import GridloreError, SensorInUseError, UserError
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
-from gridlore.services.accounts import Accounts, new_token_key
+from gridlore.services.accounts import Accounts, PasswordHash, new_token_key
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.editing import Edit, EditError, EditPlan, Subject, describe, plan_edit
 from gridlore.services.world import MAX_PASSWORD
@@ -152,44 +152,53 @@ class Administration:
         self._directory.refresh()
         return user, self._accounts.issue_invitation(user, now / 1_000_000)
 
-    def accept_invitation(self, user: User, password: str, now: int) -> User:
+    def hash_password(self, password: str) -> PasswordHash:
+        """What to keep of a password that a person chose; takes a while, on purpose.
+
+        Raises
+        ------
+        UserError
+            It is too short or too long.
+        """
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise UserError(
+                f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}."
+            )
+        return self._accounts.hash_password(password)
+
+    def accept_invitation(self, user: User, password_hash: PasswordHash, now: int) -> User:
         """Set the password of an invited user, who was found by the invitation.
 
         Raises
         ------
         UserError
-            The password cannot be used, or the invitation was used already.
+            The invitation was used already.
         """
-        return self._set_password(user, user, password, "accept invitation", now)[0]
+        return self._set_password(user, user, password_hash, "accept invitation", now)[0]
 
-    def change_password(self, user: User, password: str, now: int) -> User:
+    def change_password(self, user: User, password_hash: PasswordHash, now: int) -> User:
         """Give a user another password; the user as it is then, whose earlier tokens have ended.
 
         Raises
         ------
         UserError
-            The password cannot be used, or was changed by somebody else in the meantime.
+            It was changed by somebody else in the meantime.
         """
-        return self._set_password(user, user, password, "change password", now)[0]
+        return self._set_password(user, user, password_hash, "change password", now)[0]
 
-    def set_password(self, actor: User, user: User, password: str, now: int) -> AuditEntry:
+    def set_password(self, actor: User, user: User, password_hash: PasswordHash, now: int) -> AuditEntry:
         """Give a user a password in the name of an administrator; the user's sessions and tokens end.
 
         Raises
         ------
         UserError
-            The password cannot be used, or the user was changed in the meantime, or is deactivated.
+            The user was changed in the meantime, or is deactivated.
         """
-        return self._set_password(actor, user, password, "set password", now)[1]
+        return self._set_password(actor, user, password_hash, "set password", now)[1]
 
     def _set_password(
-        self, actor: User, user: User, password: str, action: str, now: int
+        self, actor: User, user: User, password_hash: PasswordHash, action: str, now: int
     ) -> tuple[User, AuditEntry]:
-        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise UserError(
-                f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}."
-            )
-        password_hash = self._accounts.hash_password(password)
         with self._store.change_directory() as transaction:
             current = _find_user(transaction, user.id)
             if current.token_key != user.token_key or not current.active:
@@ -202,9 +211,8 @@ class Administration:
         self._directory.refresh()
         return changed, entry
 
-    def renew_hash(self, user: User, password: str) -> None:
-        """Keep the hash of the same password with the parameters of now; tokens go on."""
-        password_hash = self._accounts.hash_password(password)
+    def renew_hash(self, user: User, password_hash: PasswordHash) -> None:
+        """Keep another hash of the same password, with the parameters of now; tokens go on."""
         with self._store.change_directory() as transaction:
             current = _find_user(transaction, user.id)
             if current.password_hash == user.password_hash:

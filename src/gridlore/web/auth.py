@@ -13,6 +13,7 @@ from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.audit import FAIL_TO_LOG_IN
 from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
+from gridlore.services.accounts import PasswordHash
 from gridlore.services.directory import Directory
 from gridlore.services.keys import MARK, find_key
 from gridlore.web.answers import AnyRequest, header
@@ -125,7 +126,7 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
     address = client_address(request)
     platform.throttle.check(email, address, now)
 
-    def attempt() -> User:
+    def attempt() -> tuple[User, PasswordHash | None]:
         platform.throttle.check(email, address, now)  # others may have failed while this one waited its turn
         directory = platform.directory.current
         try:
@@ -135,8 +136,10 @@ async def log_in(platform: Platform, request: AnyRequest, email: str, password: 
             platform.trail.note(FAIL_TO_LOG_IN, directory.find_user(email), address, platform.clock())
             raise
         platform.throttle.count_success(email, address)
-        if user.password_hash is not None and platform.accounts.is_outdated(user.password_hash):
-            platform.administration.renew_hash(user, password)
-        return user
+        outdated = user.password_hash is not None and platform.accounts.is_outdated(user.password_hash)
+        return user, platform.accounts.hash_password(password) if outdated else None
 
-    return await platform.passwords.run(attempt)
+    user, renewed_hash = await platform.passwords.run(attempt)
+    if renewed_hash is not None:
+        await platform.in_thread(platform.administration.renew_hash, user, renewed_hash)
+    return user

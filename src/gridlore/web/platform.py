@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from gridlore.services.accounts import Accounts
+from gridlore.services.accounts import Accounts, PasswordHash
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
 from gridlore.services.directory import DirectoryCache
@@ -100,6 +100,10 @@ class Platform:
     def max_open_bytes(self) -> int:
         """Longest body of a request that anybody may send. [bytes]"""
         return min(MAX_OPEN_BYTES, self.max_body_bytes)
+
+    async def hash_password(self, password: str) -> PasswordHash:
+        """What to keep of a password that a person chose; raises as the administration does."""
+        return await self.passwords.run(self.administration.hash_password, password)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a blocking function returns, run beside the event loop; raises as ``Threads.run`` does."""

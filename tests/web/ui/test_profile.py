@@ -1,13 +1,19 @@
 """One's own profile: the password, the token, and who may change them."""
 
+import os
 import re
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from gridlore.bootstrap import connect_store
 from gridlore.domain.audit import AuditFilter
+from gridlore.store.interface import DirectoryTransaction
+from gridlore.store.relational import RelationalStore
 from tests.conftest import WorldClient
 from tests.web.ui.browsing import Person
 
@@ -87,6 +93,21 @@ def test_the_current_password_cannot_be_guessed_for_ever(ann: Person) -> None:
     for _ in range(5):
         change_password(ann, 422, current="guess")
     assert "Too many" in change_password(ann, 429)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+def test_who_hashes_at_low_priority_holds_no_lock_of_the_database(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_directory, niceness = RelationalStore.change_directory, []
+
+    def change(store: RelationalStore) -> AbstractContextManager[DirectoryTransaction]:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return change_directory(store)
+
+    monkeypatch.setattr(RelationalStore, "change_directory", change)
+    change_password(ann)
+    assert niceness == [os.getpriority(os.PRIO_PROCESS, 0)]
 
 
 def test_a_change_of_password_is_recorded_without_it(client: WorldClient, ann: Person) -> None:

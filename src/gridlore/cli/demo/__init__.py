@@ -21,7 +21,7 @@ from gridlore.cli.moments import now
 from gridlore.cli.request import open_client
 from gridlore.cli.serving import show_address
 from gridlore.cli.terminal import console
-from gridlore.cli.world import apply_world_text
+from gridlore.cli.world import applied, bring_about, read_world_text
 from gridlore.config import Settings
 from gridlore.config.table import mask_password
 from gridlore.store.interface import DirectoryRecords
@@ -60,7 +60,8 @@ def demo(invocation: Invocation, /, if_empty: bool, days: int, no_guide: bool, *
                 "in `gridlore --database-url sqlite:///demo.db demo`."
             )
         if is_new:
-            apply_world_text(store, WORLD, open_accounts(settings), file="the demo world")
+            world = read_world_text(WORLD, file="the demo world")
+            bring_about(store, world, open_accounts(settings), applied("world file the demo world"))
     if is_new:
         _send(settings, make_streams(made_at, days))
     if not is_new and not _is_demo(records):

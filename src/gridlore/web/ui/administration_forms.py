@@ -213,8 +213,9 @@ async def submit_password(
         problem = "The two passwords are not the same."
     else:
         try:
-            entry = await platform.passwords.run(
-                platform.administration.set_password, caller.user, user, password, platform.clock()
+            password_hash = await platform.hash_password(password)
+            entry = await platform.in_thread(
+                platform.administration.set_password, caller.user, user, password_hash, platform.clock()
             )
         except UserError as error:
             problem = error.message

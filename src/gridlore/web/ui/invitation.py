@@ -66,8 +66,9 @@ async def submit_invitation(
     if password != form.get("again"):
         return _show(platform, request, invited, "The two passwords are not the same.")
     try:
-        await platform.passwords.run(
-            platform.administration.accept_invitation, invited, password, platform.clock()
+        password_hash = await platform.hash_password(password)
+        await platform.in_thread(
+            platform.administration.accept_invitation, invited, password_hash, platform.clock()
         )
     except UserError as error:
         return _show(platform, request, invited, error.message)

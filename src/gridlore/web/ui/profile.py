@@ -173,8 +173,9 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
         return refuse("The two new passwords are not the same. Nothing was changed.")
     try:
         user = await log_in(platform, request, caller.user.email, form.get("current", "")[:MAX_PASSWORD])
-        changed = await platform.passwords.run(
-            platform.administration.change_password, user, password, platform.clock()
+        password_hash = await platform.hash_password(password)
+        changed = await platform.in_thread(
+            platform.administration.change_password, user, password_hash, platform.clock()
         )
     except AuthenticationError:
         return refuse("The current password is not right. Nothing was changed.")
