@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it comes without types
 
 from benchmarks.load import Outcome, send_load
 from benchmarks.messages import FIVE_MINUTES, Requests

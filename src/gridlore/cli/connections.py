@@ -87,6 +87,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.mark = 0
         self.look_again: asyncio.TimerHandle | None = None
 
+    # asyncio's own declaration is wider; uvicorn's, which this extends, is the same
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, or one too many, to be told so."""
         super().connection_made(transport)

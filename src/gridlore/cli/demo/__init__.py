@@ -61,7 +61,7 @@ def demo(invocation: Invocation, /, if_empty: bool, days: int, no_guide: bool, *
             )
         if is_new:
             world = read_world_text(WORLD, file="the demo world")
-            bring_about(store, world, open_accounts(settings), applied("world file the demo world"))
+            bring_about(store, world, open_accounts(settings), applied("the demo world"))
     if is_new:
         _send(settings, make_streams(made_at, days))
     if not is_new and not _is_demo(records):
