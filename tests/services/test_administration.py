@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gridlore.domain.addresses import NamingAuthority
 from gridlore.domain.audit import AuditEntry
-from gridlore.domain.errors import UserError
+from gridlore.domain.errors import AuthenticationError, UserError
 from gridlore.domain.sensors import ADMIN, Account, Source, SourceKind, User
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration, ChangedMeanwhileError, Edit, EditError, Subject
-from gridlore.services.directory import DirectoryCache
+from gridlore.services.directory import Directory, DirectoryCache
+from gridlore.services.keys import KeyRequest, KeyRing
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
 
@@ -132,7 +134,45 @@ def test_a_password_set_by_invitation_ends_all_tokens_and_other_invitations(
 
 def test_a_deactivated_user_gets_no_invitation(administration: Administration, store: Store) -> None:
     with store.change_directory() as directory:
-        directory.save_user(replace(ROOT, active=False))
+        directory.save_user(replace(ROOT, id=2, email="gone@example.com", active=False))
     with pytest.raises(UserError, match="deactivated"):
-        administration.invite(ROOT, ROOT.id, NOW)
+        administration.invite(ROOT, 2, NOW)
     assert administration.read_changes(10) == []
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"token_key": "another"}, {"roles": frozenset()}])
+def test_who_is_no_administrator_any_more_changes_nothing(
+    administration: Administration, store: Store, change: dict[str, Any]
+) -> None:
+    """The session was good when the form came; that it is so still is found out where the change is made."""
+    seal = administration.propose(ROOT, rename("Late Co"), NOW).seal
+    with store.change_directory() as directory:
+        directory.save_user(User(2, "new@example.com", "new", 1, frozenset(), True, None, "key"))
+        directory.save_user(replace(ROOT, **change))
+    before = store.read_directory()
+    (user,) = [user for user in before.users if user.id == 2]
+    password_hash = administration.hash_password("a password for the tests")
+    with pytest.raises(AuthenticationError):
+        administration.carry_out(ROOT, rename("Late Co"), seal, NOW)
+    with pytest.raises(AuthenticationError):
+        administration.invite(ROOT, 2, NOW)
+    with pytest.raises(AuthenticationError):
+        administration.set_password(ROOT, user, password_hash, NOW)
+    assert store.read_directory() == before
+    assert administration.read_changes(10) == []
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"token_key": "another"}])
+def test_a_session_that_has_ended_makes_and_revokes_no_keys(
+    administration: Administration, store: Store, change: dict[str, Any]
+) -> None:
+    ring, directory = KeyRing(store), Directory(store.read_directory(), NamingAuthority())
+    key, _ = ring.create(directory, ROOT, KeyRequest("gateway"), NOW, ROOT)
+    with store.change_directory() as transaction:
+        transaction.save_user(replace(ROOT, **change))
+    before = store.read_directory()
+    with pytest.raises(AuthenticationError):
+        ring.create(directory, ROOT, KeyRequest("another"), NOW, ROOT)
+    with pytest.raises(AuthenticationError):
+        ring.revoke(key.id, NOW, ROOT)
+    assert store.read_directory() == before

@@ -144,14 +144,14 @@ def test_keys_end_by_revocation_and_deactivation_within_the_staleness_bound_and_
     store = connect_store(client.settings)
     directory = store.read_directory()
     vera = directory.users[0]
-    KeyRing(store).revoke(directory.keys[1].id, 1, None)
+    KeyRing(store).revoke(directory.keys[1].id, 1, "the tests")
     wait_for(lambda: status(client, ended) == 401)
     change(client, lambda directory: directory.save_user(replace(vera, active=False)))
     wait_for(lambda: status(client, kept) == 401)
     change(client, lambda directory: directory.save_user(replace(vera, token_key="a new password's")))
     wait_for(lambda: status(client, kept) == 200)
     with pytest.raises(UserError, match="revoked already"):
-        KeyRing(store).revoke(directory.keys[1].id, 1, None)
+        KeyRing(store).revoke(directory.keys[1].id, 1, "the tests")
     store.close()
 
 

@@ -15,11 +15,12 @@ from gridlore.domain.errors import GridloreError, SensorInUseError, UserError
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
 from gridlore.services.accounts import Accounts, PasswordHash, new_token_key
+from gridlore.services.actors import check_actor
 from gridlore.services.directory import DirectoryCache
 from gridlore.services.editing import Edit, EditError, EditPlan, Subject, describe, plan_edit
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.services.world.reading import ResolutionParser
-from gridlore.store.interface import DirectoryRecords, DirectoryTransaction, Store
+from gridlore.store.interface import DirectoryRecords, Store
 
 MIN_PASSWORD = 10
 """Shortest password that a person may choose. [characters]"""
@@ -98,9 +99,12 @@ class Administration:
         ------
         EditError, ChangedMeanwhileError
             Nothing was changed.
+        AuthenticationError
+            Nor was anything: ``actor`` is no administrator any more, or the session has ended.
         """
         with self._store.change_directory() as transaction:
             records = transaction.records()
+            check_actor(records, actor, admin=True)
             proposal, plan = self._propose(actor, edit, records, transaction.sensors_with_data(), now)
             if proposal.seal != seal:
                 raise ChangedMeanwhileError
@@ -141,9 +145,13 @@ class Administration:
         ------
         UserError
             The user is deactivated.
+        AuthenticationError
+            As ``carry_out``.
         """
         with self._store.change_directory() as transaction:
-            user = _find_user(transaction, user_id)
+            records = transaction.records()
+            check_actor(records, actor, admin=True)
+            user = _find_user(records, user_id)
             if not user.active:
                 raise UserError(f"{user.email} is deactivated, and cannot set a password. Activate it first.")
             transaction.record(
@@ -193,6 +201,8 @@ class Administration:
         ------
         UserError
             The user was changed in the meantime, or is deactivated.
+        AuthenticationError
+            As ``carry_out``.
         """
         return self._set_password(actor, user, password_hash, "set password", now)[1]
 
@@ -200,7 +210,10 @@ class Administration:
         self, actor: User, user: User, password_hash: PasswordHash, action: str, now: int
     ) -> tuple[User, AuditEntry]:
         with self._store.change_directory() as transaction:
-            current = _find_user(transaction, user.id)
+            records = transaction.records()
+            if actor.id != user.id:
+                check_actor(records, actor, admin=True)
+            current = _find_user(records, user.id)
             if current.token_key != user.token_key or not current.active:
                 raise UserError("The password has been set in another way in the meantime.")
             changed = replace(current, password_hash=password_hash, token_key=new_token_key())
@@ -214,7 +227,7 @@ class Administration:
     def renew_hash(self, user: User, password_hash: PasswordHash) -> None:
         """Keep another hash of the same password, with the parameters of now; tokens go on."""
         with self._store.change_directory() as transaction:
-            current = _find_user(transaction, user.id)
+            current = _find_user(transaction.records(), user.id)
             if current.password_hash == user.password_hash:
                 transaction.save_user(replace(current, password_hash=password_hash))
 
@@ -223,8 +236,8 @@ class Administration:
         return self._store.read_audit(limit, before, CHANGES_ONLY)
 
 
-def _find_user(transaction: DirectoryTransaction, user_id: int) -> User:
-    found = [user for user in transaction.records().users if user.id == user_id]
+def _find_user(records: DirectoryRecords, user_id: int) -> User:
+    found = [user for user in records.users if user.id == user_id]
     if not found:
         raise UserError("There is no such user.")
     return found[0]

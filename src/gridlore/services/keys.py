@@ -17,6 +17,7 @@ from gridlore.domain.errors import AuthenticationError, UserError
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import User
 from gridlore.domain.timing import format_instant
+from gridlore.services.actors import check_actor
 from gridlore.services.directory import Directory
 from gridlore.store.interface import DirectoryTransaction, Store
 
@@ -97,6 +98,8 @@ class KeyRing:
         ------
         UserError
             The user is deactivated or has too many keys, or the key cannot be so.
+        AuthenticationError
+            ``actor`` was deactivated, or the session has ended.
         GridloreError
             As ``Directory.find_sensors``: the user may not use a sensor.
         """
@@ -116,6 +119,7 @@ class KeyRing:
         )
         with self._store.change_directory() as transaction:
             records = transaction.records()
+            check_actor(records, actor)
             others = [other for other in records.keys if other.user_id == user.id]
             if not any(known.id == user.id and known.active for known in records.users):
                 raise UserError(f"{user.email} is deactivated, and can have no new keys.")
@@ -135,9 +139,12 @@ class KeyRing:
         ------
         UserError
             There is no such key.
+        AuthenticationError
+            As ``create``.
         """
         with self._store.change_directory() as transaction:
             records = transaction.records()
+            check_actor(records, actor)
             found = [key for key in records.keys if key.id == key_id]
             if not found:
                 raise UserError(f"There is no key {key_id}, or it was revoked already.")

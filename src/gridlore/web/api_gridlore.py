@@ -85,10 +85,11 @@ def _describe_latest(latest: Latest) -> Body:
 @get(DATA_PATH)
 async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Values of sensors of any kind, as JSON or CSV."""
-    caller = authenticate(platform, request)
+    authenticate(platform, request)
     body = await read_body(platform, request, platform.max_body_bytes)
 
     def answer() -> tuple[Packed, str]:
+        caller = authenticate(platform, request)  # again: the body may have taken long
         message = read_data(query_fields(request), body)
         readings = platform.query.read(caller.directory, caller.user, message.query)
         if message.format == "csv":
@@ -161,10 +162,11 @@ def _harmless(text: str) -> str:
 @get(BELIEFS_PATH)
 async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The history: every belief about the events of a period, a page at a time."""
-    caller = authenticate(platform, request)
+    authenticate(platform, request)
     body = await read_body(platform, request, platform.max_body_bytes)
 
     def answer() -> Packed:
+        caller = authenticate(platform, request)  # again: the body may have taken long
         message = read_beliefs(query_fields(request), body)
         after = None if message.cursor is None else _key(message.cursor)
         history = platform.query.read_history(

@@ -19,7 +19,7 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import MessageError
 from gridlore.domain.sensors import SensorKind
 from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
-from gridlore.web.auth import Caller, authenticate
+from gridlore.web.auth import authenticate
 from gridlore.web.bodies import SHORT_BODY, read_body
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
@@ -88,11 +88,12 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
 
     @post(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
-        caller = authenticate(platform, request, Purpose.POST)
+        authenticate(platform, request, Purpose.POST)
         body = await read_body(platform, request, platform.max_body_bytes)
         now = platform.clock()
 
         def take() -> Future[Receipt]:
+            caller = authenticate(platform, request, Purpose.POST)  # again: the body may have taken long
             units = caller.directory.weather_units
             command = read(endpoint, body, units, max_values=platform.max_values)
             return platform.ingest.post(caller.directory, caller.user, command, now)
@@ -107,16 +108,17 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
 def _get_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
-        caller = authenticate(platform, request)
+        authenticate(platform, request)
         body = await read_body(platform, request, platform.max_body_bytes)
-        return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, caller, body))
+        return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, body))
 
     return handle
 
 
 def _answer(
-    endpoint: Endpoint, request: AnyRequest, platform: Platform, caller: Caller, body: bytes
+    endpoint: Endpoint, request: AnyRequest, platform: Platform, body: bytes
 ) -> tuple[bytes, dict[str, str]]:
+    caller = authenticate(platform, request)  # again: the body may have taken long
     message = read_get(endpoint, query_fields(request), body)
     readings = platform.query.read(caller.directory, caller.user, message.query)
     answer = processed(

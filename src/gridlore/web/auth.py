@@ -40,7 +40,10 @@ class Caller:
 
 
 def authenticate(platform: Platform, request: AnyRequest, purpose: Purpose = Purpose.READ) -> Caller:
-    """Who sent this, by token or API key.
+    """Who sent this, by token or API key, as things are now.
+
+    A body may take long to come, and what was given may be taken back meanwhile: whoever waits for one asks
+    before, so that strangers send none, and again afterwards.
 
     Raises
     ------
@@ -84,17 +87,23 @@ def admit(platform: Platform, request: AnyRequest, user: User, key_id: int | Non
         platform.monitoring.users.admit(user.id, exchange.began)
 
 
-def session_user(platform: Platform, request: AnyRequest) -> User | None:
-    """Who is logged in to the web session, if anybody."""
+def session_caller(platform: Platform, request: AnyRequest) -> Caller | None:
+    """Who is logged in to the web session, if anybody, as things are now."""
     session = request.cookies.get(SESSION_COOKIE)
     if not session:
         return None
+    directory = platform.directory.current
     try:
-        return platform.accounts.user_of_session(
-            platform.directory.current, session, platform.clock() / 1_000_000
-        )
+        user = platform.accounts.user_of_session(directory, session, platform.clock() / 1_000_000)
     except AuthenticationError:
         return None
+    return Caller(user, directory)
+
+
+def session_user(platform: Platform, request: AnyRequest) -> User | None:
+    """The user who is logged in to the web session, if anybody."""
+    caller = session_caller(platform, request)
+    return caller.user if caller else None
 
 
 def client_address(request: AnyRequest) -> str:

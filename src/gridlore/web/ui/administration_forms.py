@@ -35,7 +35,7 @@ from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.administration import changed_fields, read_done
 from gridlore.web.ui.rendering import render, site_url
-from gridlore.web.ui.session import FORM_TOKEN, NoSuchPageError, read_form, require_admin
+from gridlore.web.ui.session import FORM_TOKEN, NoSuchPageError, receive_form, require_admin
 from gridlore.web.ui.wording import tell_instant
 
 SUBJECTS = {"accounts": Subject.ACCOUNT, "users": Subject.USER, "sensors": Subject.SENSOR}
@@ -165,8 +165,7 @@ async def submit_new(
     request: AnyRequest, platform: NamedDependency[Platform], section: FromPath[str]
 ) -> Template | Redirect:
     """Make something new, once it is confirmed."""
-    caller = require_admin(platform, request)
-    form = await read_form(platform, request)
+    caller, form = await receive_form(platform, request, require_admin)
     return await platform.in_thread(
         _submit, platform, request, caller, read_edit(_subject(section), None, form), form
     )
@@ -177,8 +176,7 @@ async def submit_record(
     request: AnyRequest, platform: NamedDependency[Platform], section: FromPath[str], record_id: FromPath[int]
 ) -> Template | Redirect:
     """Change something, once it is confirmed."""
-    caller = require_admin(platform, request)
-    form = await read_form(platform, request)
+    caller, form = await receive_form(platform, request, require_admin)
     subject = _subject(section)
     _find(caller.directory, subject, record_id)
     return await platform.in_thread(
@@ -191,8 +189,7 @@ async def submit_invitation(
     request: AnyRequest, platform: NamedDependency[Platform], record_id: FromPath[int]
 ) -> Template:
     """Make a link with which a user can set a password, and show it once."""
-    caller = require_admin(platform, request)
-    await read_form(platform, request)
+    caller, _ = await receive_form(platform, request, require_admin)
     _find(caller.directory, Subject.USER, record_id)
     return await platform.in_thread(_invite, platform, request, caller, record_id, None)
 
@@ -202,8 +199,7 @@ async def submit_password(
     request: AnyRequest, platform: NamedDependency[Platform], record_id: FromPath[int]
 ) -> Template | Redirect:
     """Set a user's password; typing it twice confirms it."""
-    caller = require_admin(platform, request)
-    form = await read_form(platform, request)
+    caller, form = await receive_form(platform, request, require_admin)
     _find(caller.directory, Subject.USER, record_id)
     user = caller.directory.users[record_id]
     password, problem = form.get("password", ""), ""

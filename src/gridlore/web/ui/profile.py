@@ -26,7 +26,7 @@ from gridlore.web.auth import Caller, log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.entrance import session_cookie
 from gridlore.web.ui.rendering import render
-from gridlore.web.ui.session import read_form, require_caller
+from gridlore.web.ui.session import receive_form, require_caller
 from gridlore.web.ui.wording import tell_instant, tell_span
 
 NOTICES = {
@@ -106,8 +106,7 @@ async def show_profile(request: AnyRequest, platform: NamedDependency[Platform])
 @post("/profile/token", status_code=200)
 async def submit_token(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """Give out a token, shown once."""
-    caller = require_caller(platform, request)
-    await read_form(platform, request)
+    caller, _ = await receive_form(platform, request)
     await note(platform, request, ISSUE_TOKEN, caller.user)
     now = platform.clock()
     until = now + platform.session_max_age * 1_000_000
@@ -124,8 +123,7 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
 @post("/profile/keys", status_code=200)
 async def submit_key(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """Make a key, shown once."""
-    caller = require_caller(platform, request)
-    form = await read_form(platform, request)
+    caller, form = await receive_form(platform, request)
     now = platform.clock()
     days = form.get("days", "")
     wanted = KeyRequest(
@@ -138,6 +136,8 @@ async def submit_key(request: AnyRequest, platform: NamedDependency[Platform]) -
         key, text = await platform.in_thread(
             platform.keys.create, caller.directory, caller.user, wanted, now, caller.user
         )
+    except AuthenticationError:
+        raise
     except GridloreError as error:
         return _show(platform, request, caller, code=422, key_problem=error.message, form=form)
     return _show(platform, request, caller, key=text, key_name=key.name)
@@ -148,8 +148,7 @@ async def submit_revocation(
     request: AnyRequest, platform: NamedDependency[Platform], prefix: FromPath[str]
 ) -> Template | Redirect:
     """End one of one's own keys, known by how it begins: ids would tell how many keys others have."""
-    caller = require_caller(platform, request)
-    await read_form(platform, request)
+    caller, _ = await receive_form(platform, request)
     key = caller.directory.find_key(prefix)
     if key is None or key.user_id != caller.user.id:
         problem = "You have no such key, or it was revoked already."
@@ -162,8 +161,7 @@ async def submit_revocation(
 @post("/profile/password", status_code=200)
 async def submit_password(request: AnyRequest, platform: NamedDependency[Platform]) -> Template | Redirect:
     """Change the password; other sessions end, this one goes on."""
-    caller = require_caller(platform, request)
-    form = await read_form(platform, request)
+    caller, form = await receive_form(platform, request)
 
     def refuse(problem: str, code: int = 422) -> Template:
         return _show(platform, request, caller, code=code, problem=problem)

@@ -6,6 +6,7 @@ Layer: web.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from gridlore.domain.errors import (
@@ -15,10 +16,18 @@ from gridlore.domain.errors import (
     GridloreError,
 )
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, Caller, admit, session_user
+from gridlore.web.auth import SESSION_COOKIE, Caller, admit, session_caller, session_user
 from gridlore.web.platform import Platform
 
-__all__ = ["check_form", "form_token", "read_form", "require_admin", "require_caller", "session_user"]
+__all__ = [
+    "check_form",
+    "form_token",
+    "read_form",
+    "receive_form",
+    "require_admin",
+    "require_caller",
+    "session_user",
+]
 
 FORM_TOKEN = "form_token"  # noqa: S105 - a field's name, no password
 MAX_FORM_FIELDS = 200
@@ -50,11 +59,11 @@ def require_caller(platform: Platform, request: AnyRequest) -> Caller:
     TooManyRequestsError
         The user has sent too many requests.
     """
-    user = session_user(platform, request)
-    if user is None:
+    caller = session_caller(platform, request)
+    if caller is None:
         raise LoginRequiredError
-    admit(platform, request, user)
-    return Caller(user, platform.directory.current)
+    admit(platform, request, caller.user)
+    return caller
 
 
 def require_admin(platform: Platform, request: AnyRequest) -> Caller:
@@ -92,6 +101,20 @@ def check_form(platform: Platform, request: AnyRequest, token: str | None) -> No
         form_token(platform, request).encode(), (token or "").encode()
     ):
         raise AuthorizationError
+
+
+async def receive_form(
+    platform: Platform,
+    request: AnyRequest,
+    require: Callable[[Platform, AnyRequest], Caller] = require_caller,
+) -> tuple[Caller, dict[str, str]]:
+    """Who sent a form, and its fields; raises as ``require`` and ``read_form`` do.
+
+    Who it is is asked before the form is waited for, and again once it is there, which may take long.
+    """
+    require(platform, request)
+    fields = await read_form(platform, request)
+    return require(platform, request), fields
 
 
 async def read_form(platform: Platform, request: AnyRequest) -> dict[str, str]:

@@ -72,8 +72,8 @@ async def show_upload(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
 ) -> Template:
     """The form that takes a file."""
-    caller = require_caller(platform, request)
-    return _ask_for_file(platform, request, _find_sensor(caller, sensor_id))
+    _, sensor = _let_in(platform, request, sensor_id)
+    return _ask_for_file(platform, request, sensor)
 
 
 @get("/sensors/{sensor_id:int}/upload/check")
@@ -81,7 +81,7 @@ async def show_check(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
 ) -> Redirect:
     """The second step cannot be gone to directly."""
-    sensor = _find_sensor(require_caller(platform, request), sensor_id)
+    _, sensor = _let_in(platform, request, sensor_id)
     return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
 
 
@@ -90,13 +90,14 @@ async def submit_file(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
 ) -> Template:
     """Take a file, and show what it says."""
-    caller = require_caller(platform, request)
-    sensor = _find_sensor(caller, sensor_id)
+    _let_in(platform, request, sensor_id)
     try:
         name, data = await _read_upload(platform, request)
+        _, sensor = _let_in(platform, request, sensor_id)  # again: the file may have taken long
         threads = platform.workbooks if is_workbook(data) else platform.tables
         look = await threads.run(_look_first, name, data, sensor, platform.clock())
     except (FileError, HTTPException) as error:
+        _, sensor = _let_in(platform, request, sensor_id)
         problem = error.message if isinstance(error, FileError) else "The file did not arrive whole."
         return _ask_for_file(platform, request, sensor, problem, code=400)
     return _show_look(platform, request, sensor, look)
@@ -107,9 +108,9 @@ async def submit_check(
     request: AnyRequest, platform: NamedDependency[Platform], sensor_id: FromPath[int]
 ) -> Template:
     """Show again what the file says, in the way that was chosen, or store it."""
-    caller = require_caller(platform, request)
-    sensor = _find_sensor(caller, sensor_id)
+    _let_in(platform, request, sensor_id)
     form = await read_form(platform, request)
+    _, sensor = _let_in(platform, request, sensor_id)  # again: the form may have taken long
     packed, now = form.get("file", ""), platform.clock()
     try:
         _check_signature(platform, request, sensor, packed, form.get("signature", ""))
@@ -123,9 +124,12 @@ async def submit_check(
     if reading is None or refusal:
         return _show_look(platform, request, sensor, look, problem=refusal, code=400)
     try:
-        queued = await platform.tables.run(_queue, platform, caller, sensor, look.choices, reading, now)
+        caller, queued = await platform.tables.run(
+            _queue, platform, request, sensor, look.choices, reading, now
+        )
         receipt = exchange_of(request).receipt = await asyncio.wrap_future(queued)
     except GridloreError as error:
+        _let_in(platform, request, sensor_id)
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
         code = 400 if isinstance(error, FileError) else reject(error).code
         lost = isinstance(error, StoreUnavailableError)  # perhaps at the very commit
@@ -158,9 +162,10 @@ def _entry(caller: Caller, sensor: Sensor, file: str, receipt: Receipt, now: int
     )
 
 
-def _find_sensor(caller: Caller, sensor_id: int) -> Sensor:
-    """The sensor with this id, if the user may post to it; else there is no such page."""
-    return find_sensor(caller, sensor_id, Purpose.POST)
+def _let_in(platform: Platform, request: AnyRequest, sensor_id: int) -> tuple[Caller, Sensor]:
+    """Who is logged in, and the sensor with this id, if they may post to it; else there is no such page."""
+    caller = require_caller(platform, request)
+    return caller, find_sensor(caller, sensor_id, Purpose.POST)
 
 
 async def _read_upload(platform: Platform, request: AnyRequest) -> tuple[str, bytes]:
@@ -221,12 +226,13 @@ def _refuse_storing(look: Look, form: Mapping[str, str], *, leave_out: bool) -> 
 
 
 def _queue(
-    platform: Platform, caller: Caller, sensor: Sensor, choices: Choices, reading: Reading, now: int
-) -> Future[Receipt]:
-    """All good rows as one batch: stored together or not at all."""
+    platform: Platform, request: AnyRequest, sensor: Sensor, choices: Choices, reading: Reading, now: int
+) -> tuple[Caller, Future[Receipt]]:
+    """All good rows as one batch, stored together or not at all; and for whom, as things are now."""
+    caller, _ = _let_in(platform, request, sensor.id)
     address = caller.directory.address(sensor)
     commands = make_commands(reading, sensor, address, choices.timing(now), max_values=platform.max_values)
-    return platform.ingest.post_all(caller.directory, caller.user, commands, now)
+    return caller, platform.ingest.post_all(caller.directory, caller.user, commands, now)
 
 
 def _ask_for_file(
