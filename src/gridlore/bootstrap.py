@@ -19,7 +19,7 @@ from gridlore.domain.errors import GridloreError, SettingError
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
-from gridlore.services.directory import DirectoryCache
+from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing
@@ -185,7 +185,7 @@ def _build_platform(
     ingest = Ingest(writer, max_values=settings.max_values_per_message, max_sensors=sensors)
     trail = AuditTrail(store)
     opened.callback(trail.close)
-    readiness = Readiness(store, writer, trail)
+    readiness = Readiness(store, writer, directory, trail)
     monitoring = _build_monitoring(settings, readiness, writer, tally, folder, tracing)
     opened.callback(monitoring.board.close)
 

@@ -15,7 +15,8 @@ from gridlore.domain.errors import AuthenticationError, UserError
 from gridlore.domain.sensors import ADMIN, Account, Source, SourceKind, User
 from gridlore.services.accounts import Accounts
 from gridlore.services.administration import Administration, ChangedMeanwhileError, Edit, EditError, Subject
-from gridlore.services.directory import Directory, DirectoryCache
+from gridlore.services.directory import Directory
+from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.keys import KeyRequest, KeyRing
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
+from gridlore.bootstrap import connect_store
 from gridlore.domain.access import ACCESS_WORDS, Grant, Purpose
 from gridlore.domain.addresses import NamingAuthority
-from gridlore.domain.errors import GridloreError
+from gridlore.domain.errors import GridloreError, SchemaError, StoreUnavailableError
 from gridlore.domain.sensors import ADMIN, Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import HOUR
 from gridlore.services.directory import Directory
+from gridlore.services.directory_cache import BLIND, DirectoryCache
 from gridlore.store.interface import DirectoryRecords
+from tests.conftest import Databases, wait_for
 
 ACCOUNTS = (1, 2, 3)
 AUTHORITY = NamingAuthority("localhost", "2021-01")
@@ -107,3 +112,60 @@ def test_a_limited_directory_is_as_if_there_were_no_other_sensors(
     for user in records.users:
         for purpose in (*Purpose, None):
             assert limited.accessible(user, purpose=purpose) == smaller.accessible(user, purpose=purpose)
+
+
+class Broken:
+    """A store whose directory cannot be read in this way; None: it can."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.version = 1
+
+    def directory_version(self) -> int:
+        if self.error is not None:
+            raise self.error
+        return self.version
+
+    def read_directory(self) -> DirectoryRecords:
+        return DirectoryRecords(self.version, [], [], [], [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StoreUnavailableError("away"), SchemaError("another"), RuntimeError("no such table"), KeyError(1)],
+)
+def test_changes_are_seen_again_after_any_error_and_what_hides_them_is_told(error: Exception) -> None:
+    store, now = Broken(), [0.0]
+    cache = DirectoryCache(store, AUTHORITY, max_age=0.01, monotonic=lambda: now[0])  # type: ignore[arg-type]
+    try:
+        store.error, store.version = error, 2
+        time.sleep(0.05)
+        now[0] = BLIND
+        assert cache.trouble() is None, "a short while is nothing to tell of"
+        now[0] = BLIND + 1
+        assert "not seen" in str(cache.trouble())
+        store.error = None
+        wait_for(lambda: cache.current.version == 2)
+        wait_for(lambda: cache.trouble() is None)
+    finally:
+        cache.close()
+
+
+def test_a_table_that_is_away_for_a_moment_does_not_end_looking(databases: Databases) -> None:
+    settings = databases.settings(databases.create(databases.template(None)))
+    store = connect_store(settings)
+    engine = create_engine(settings.database_url.replace("postgresql:", "postgresql+psycopg:"))
+    cache = DirectoryCache(store, AUTHORITY, max_age=0.01)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE directory_state RENAME TO elsewhere"))
+        time.sleep(0.1)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE elsewhere RENAME TO directory_state"))
+        with store.change_directory() as transaction:
+            transaction.save_account(Account(1, "Late Co", frozenset()))
+        wait_for(lambda: 1 in cache.current.accounts)
+    finally:
+        cache.close()
+        engine.dispose()
+        store.close()

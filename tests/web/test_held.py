@@ -22,7 +22,7 @@ from gridlore import bootstrap
 from gridlore.bootstrap import connect_store, create_app, open_accounts
 from gridlore.domain.audit import AuditFilter
 from gridlore.domain.sensors import User
-from gridlore.services.directory import DirectoryCache
+from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.grants import revoke_grant
 from gridlore.services.keys import KeyRing
 from gridlore.store.interface import Store

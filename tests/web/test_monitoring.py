@@ -169,8 +169,8 @@ class Failing:
             raise self.error
 
 
-class Record:
-    """A record that has this wrong with it."""
+class Watched:
+    """What has this wrong with it."""
 
     def __init__(self, trouble: str | None) -> None:
         self._trouble = trouble
@@ -196,7 +196,7 @@ def test_a_server_that_cannot_be_put_together_leaves_no_thread_behind(
     [
         (None, 94, None, set()),
         (None, 95, None, {"queue"}),
-        (None, 0, "is not written", {"record"}),
+        (None, 0, "is not seen", {"directory", "record"}),
         (StoreUnavailableError("s3cret"), 0, None, {"store", "schema"}),
         (SchemaError("s3cret"), 0, None, {"schema"}),
     ],
@@ -205,14 +205,14 @@ def test_what_keeps_a_process_from_serving_is_named_without_details(
     error: Exception | None, queued: int, trouble: str | None, wrong: set[str]
 ) -> None:
     store: Store = Failing(error)  # type: ignore[assignment]
-    checks = Readiness(store, Queue(queued), Record(trouble)).check(now=0.0)
+    checks = Readiness(store, Queue(queued), Watched(trouble), Watched(trouble)).check(now=0.0)
     assert {name for name, found in checks.items() if found != "ok"} == wrong
     assert "s3cret" not in str(checks)
 
 
 def test_the_store_is_looked_at_once_a_second_however_often_one_asks() -> None:
     store = Failing(None)
-    readiness = Readiness(store, Queue(0), Record(None))  # type: ignore[arg-type]
+    readiness = Readiness(store, Queue(0), Watched(None), Watched(None))  # type: ignore[arg-type]
     for tenth in range(21):
         readiness.check(now=tenth / 10)
     assert store.looks == 3
@@ -221,7 +221,13 @@ def test_the_store_is_looked_at_once_a_second_however_often_one_asks() -> None:
 def test_a_process_that_is_well_is_ready(world_client: Callable[..., WorldClient]) -> None:
     answer = world_client(WORLD).request(None, "GET", "/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "READY")
-    assert answer.json()["checks"] == {"store": "ok", "schema": "ok", "queue": "ok", "record": "ok"}
+    assert answer.json()["checks"] == {
+        "store": "ok",
+        "schema": "ok",
+        "queue": "ok",
+        "directory": "ok",
+        "record": "ok",
+    }
 
 
 def test_a_store_that_does_not_answer_is_no_reason_to_hang(

@@ -16,7 +16,7 @@ from gridlore.domain.sensors import User
 from gridlore.domain.timing import to_datetime
 from gridlore.services.accounts import Accounts, PasswordHash, new_token_key
 from gridlore.services.actors import check_actor
-from gridlore.services.directory import DirectoryCache
+from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.editing import Edit, EditError, EditPlan, Subject, describe, plan_edit
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.services.world.reading import ResolutionParser

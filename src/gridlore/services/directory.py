@@ -1,19 +1,14 @@
 """Who and what there is: accounts, users, sources, sensors, keys and grants, as one snapshot in memory.
 
-Layer: services. A snapshot never changes; ``DirectoryCache`` replaces it by a newer one when the
-directory's version in the store has grown, which it looks up every ``max_age`` seconds: that bounds how
-late a revoked token or a changed sensor takes effect (ADR 007).
+Layer: services. A snapshot never changes; ``services/directory_cache.py`` replaces it (ADR 007).
 """
 
 from __future__ import annotations
 
 import copy
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-
-import structlog
 
 from gridlore.domain.access import NO_ACCESS, Grant, Purpose, may_access
 from gridlore.domain.addresses import (
@@ -30,7 +25,6 @@ from gridlore.domain.errors import (
     ConnectionGroupError,
     MarketError,
     SourceError,
-    StoreUnavailableError,
     WeatherSensorError,
 )
 from gridlore.domain.keys import ApiKey
@@ -38,9 +32,7 @@ from gridlore.domain.sensors import ROLES, Account, Sensor, SensorKind, Source, 
 from gridlore.domain.units import WEATHER_UNITS
 from gridlore.services.recall import Recall
 from gridlore.services.sharing import share_out
-from gridlore.store.interface import DirectoryRecords, Store
-
-log = structlog.get_logger(__name__)
+from gridlore.store.interface import DirectoryRecords
 
 MAX_SHOWN = 60
 """Characters of a client's text that an error repeats."""
@@ -359,39 +351,3 @@ def _shortened(text: str) -> str:
 
 def _is_number(name: str | int) -> bool:
     return isinstance(name, int) or (name.isascii() and name.isdigit() and len(name) <= 18)
-
-
-class DirectoryCache:
-    """Keeps a snapshot of the directory, no older than ``max_age`` while the store can be reached.
-
-    Parameters
-    ----------
-    max_age : float
-        How often the store is asked for the directory's version. [s]
-    """
-
-    def __init__(self, store: Store, authority: NamingAuthority, *, max_age: float) -> None:
-        self._store = store
-        self._authority = authority
-        self._max_age = max_age
-        self._stop = threading.Event()
-        self.current = Directory(store.read_directory(), authority)
-        self._thread = threading.Thread(target=self._watch, name="gridlore-directory", daemon=True)
-        self._thread.start()
-
-    def refresh(self) -> None:
-        """Look now whether the directory has changed, and read it if so."""
-        if self._store.directory_version() != self.current.version:
-            self.current = Directory(self._store.read_directory(), self._authority)
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(self._max_age):
-            try:
-                self.refresh()
-            except StoreUnavailableError as error:
-                log.warning("directory cannot be refreshed", error=error.message)

@@ -32,19 +32,20 @@ class Queue(Protocol):
         """How much may wait. [bytes]"""
 
 
-class Record(Protocol):
-    """Who did what and when."""
+class Watched(Protocol):
+    """Something with a thread of its own: the directory that is looked up, the record that is written."""
 
     def trouble(self) -> str | None:
-        """Why nothing is written, if that has been so for long."""
+        """Why it does not get on, if that has been so for long."""
 
 
 class Readiness:
     """Looks at the store at most once a second, however often it is asked."""
 
-    def __init__(self, store: Store, queue: Queue, record: Record) -> None:
+    def __init__(self, store: Store, queue: Queue, directory: Watched, record: Watched) -> None:
         self._store = store
         self._queue = queue
+        self._directory = directory
         self._record = record
         self._found: tuple[float, Mapping[str, str]] | None = None
 
@@ -59,6 +60,7 @@ class Readiness:
         return {
             **self._found[1],
             "queue": self._look_at_queue(),
+            "directory": self._directory.trouble() or OK,
             "record": self._record.trouble() or OK,
         }
 

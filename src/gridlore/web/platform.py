@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from gridlore.services.accounts import Accounts, PasswordHash
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
-from gridlore.services.directory import DirectoryCache
+from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.freshness import FreshnessReader
 from gridlore.services.ingest import Ingest
 from gridlore.services.keys import KeyRing

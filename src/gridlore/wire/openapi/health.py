@@ -13,7 +13,7 @@ from gridlore.wire.responses import describe_readiness
 LIVE_PATH = "/health/live"
 READY_PATH = "/health/ready"
 
-WELL = {"store": "ok", "schema": "ok", "queue": "ok", "record": "ok"}
+WELL = {"store": "ok", "schema": "ok", "queue": "ok", "directory": "ok", "record": "ok"}
 UNWELL = {**WELL, "store": "cannot be reached, or is too busy", "schema": "unknown"}
 
 
