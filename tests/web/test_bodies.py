@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gridlore.domain.errors import BodyTooLargeError, MessageError
 from gridlore.web import bodies
-from gridlore.web.bodies import PIECE, SHORT_BODY, unpack, unpack_short
+from gridlore.web.bodies import PIECE, SHORT_BODY, read_body, unpack, unpack_short
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
@@ -99,3 +102,23 @@ def test_a_short_body_is_held_to_the_limit_too() -> None:
     packed = gzip.compress(b"x" * 100)
     assert unpack_short(packed, 100) == b"x" * 100
     assert unpack_short(packed, 99) is None
+
+
+@pytest.mark.parametrize("chunks", [(101,), (50, 51), (100, 1, 0), (0, 101)], ids=str)
+def test_every_chunk_counts_the_last_one_too(chunks: tuple[int, ...]) -> None:
+    def receive(sizes: tuple[int, ...], limit: int) -> bytes:
+        messages = iter(
+            {"type": "http.request", "body": b"x" * size, "more_body": number < len(sizes)}
+            for number, size in enumerate(sizes, start=1)
+        )
+
+        async def receive_next() -> dict[str, object]:
+            return next(messages)
+
+        request: Any = SimpleNamespace(scope={"headers": []}, receive=receive_next)
+        platform: Any = None  # what is not packed needs none
+        return asyncio.run(read_body(platform, request, limit))
+
+    assert len(receive(chunks, 101)) == 101
+    with pytest.raises(BodyTooLargeError, match="100 bytes"):
+        receive(chunks, 100)

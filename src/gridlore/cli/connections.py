@@ -8,12 +8,13 @@ one that waits too long for the same thing is answered, if it can be, and closed
 from __future__ import annotations
 
 import asyncio
-import re
+from array import array
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gridlore.bootstrap import refuse
@@ -38,8 +39,6 @@ MAPPED = "::ffff:"
 Headers = list[tuple[bytes, bytes]]
 
 CLOSE = (b"connection", b"close")
-
-_UPGRADE = re.compile(rb"(?i)(\r\n)upgrade:")
 
 
 class Stage(Enum):
@@ -67,8 +66,33 @@ class Patience:
     connections: int
 
 
-class HeadTooLongError(Exception):
+class HeadRefusedError(Exception):
     """Raised through the parser, which then stops."""
+
+
+class PlainParser(HttpRequestParser):
+    """Reads requests and stays with HTTP/1.1 whatever they wish for, which HTTP allows.
+
+    A parser that sees a wish for another protocol takes what follows the head for that protocol's, and reads
+    no body. This one is then given the same head again, without the wish, and goes on behind it: so it does
+    not matter in how many pieces a head comes, nor behind what. Java's own client wishes for HTTP/2 with
+    every message that it posts.
+    """
+
+    def __init__(self, protocol: PatientProtocol) -> None:
+        super().__init__(protocol)
+        self.protocol = protocol
+
+    def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
+        """Read on; raises as the parser does."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                super().feed_data(rest)
+                break
+            except HttpParserUpgrade as wish:
+                rest = rest[wish.args[0] :]
+            super().feed_data(self.protocol.plain_head())
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -76,10 +100,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(self, patience: Patience, **parts: Any) -> None:
         super().__init__(**parts)
+        self.parser = PlainParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.patience = patience
         self.body_bytes = 0
         self.arrived = 0
         self.head_is_too_long = False
+        self.wishes_to_upgrade = False
+        """Whether the head that was just read will be read again, as a plain one."""
         self.surplus = 0
         """Bytes of the present message that are no body. [bytes]"""
         self.waiting: tuple[Stage, object] = (Stage.HEAD, None)
@@ -111,8 +139,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Take what was sent, and bound what of it is no body."""
         self.arrived = len(data)
         self.surplus += self.arrived
-        if not self.in_body() and data.find(b"pgrade:", 0, self.patience.head) >= 0:
-            data = ignore_upgrade(data)
         super().data_received(data)
         if self.surplus > self.patience.head and not self.transport.is_closing():
             self.head_is_too_long = True
@@ -129,8 +155,27 @@ class PatientProtocol(HttpToolsProtocol):
             length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if length > self.patience.head:
                 self.head_is_too_long = True
-                raise HeadTooLongError
-        super().on_headers_complete()
+                raise HeadRefusedError
+        self.wishes_to_upgrade = self.parser.should_upgrade()
+        if not self.wishes_to_upgrade:
+            super().on_headers_complete()
+        elif self.parser.get_method() == b"CONNECT":  # what follows is no HTTP, wished for or not
+            raise HeadRefusedError
+
+    def on_message_complete(self) -> None:
+        """A request has come whole."""
+        if not self.wishes_to_upgrade:
+            super().on_message_complete()
+
+    def plain_head(self) -> bytes:
+        """The head that was just read, without its wish for another protocol."""
+        line = b"%b %b HTTP/%b\r\n" % (
+            self.parser.get_method(),
+            self.url,
+            self.parser.get_http_version().encode(),
+        )
+        fields = (b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
+        return line + b"".join(fields) + b"\r\n"
 
     def on_body(self, body: bytes) -> None:
         """Some of a body has come."""
@@ -195,10 +240,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether a request has begun to arrive whose head is not complete."""
         return self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
 
-    def in_body(self) -> bool:
-        """Whether what comes next belongs to a body."""
-        return self.cycle is not None and self.cycle.more_body and not self.begun()
-
     def turn_down(self, code: int, problem: str) -> None:
         """Hang up on what is no request for the application."""
         message = f"{problem} Long lists belong in a JSON body, which GET requests may have as well."
@@ -220,19 +261,6 @@ class PatientProtocol(HttpToolsProtocol):
         status = f"HTTP/1.1 {code} {HTTPStatus(code).phrase}\r\n".encode()
         self.transport.write(status + fields + b"\r\n" + body)
         self.transport.close()
-
-
-def ignore_upgrade(data: bytes) -> bytes:
-    """A request without its wish for another protocol, which HTTP allows to ignore.
-
-    The parser would take a body for the other protocol's; and Java's own client wishes for HTTP/2 with every
-    message that it posts.
-
-    >>> ignore_upgrade(b"POST / HTTP/1.1\\r\\nUpgrade: h2c\\r\\n\\r\\nUpgrade: yes")
-    b'POST / HTTP/1.1\\r\\nIgnored: h2c\\r\\n\\r\\nUpgrade: yes'
-    """
-    head, end, body = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(rb"\1Ignored:", head) + end + body
 
 
 async def answer_too_many(scope: Any, receive: Any, send: Any) -> None:

@@ -68,10 +68,10 @@ async def _receive(request: AnyRequest, limit: int) -> bytes:
         if message["type"] != "http.request":
             raise MessageError("The connection was closed before the whole body had come.")
         parts.append(message["body"])
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
         received += len(parts[-1])
         size = max(size, received)
+        if size <= limit and not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
     raise BodyTooLargeError(f"The body is larger than {limit} bytes. Send it in parts.")
 
 

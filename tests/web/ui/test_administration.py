@@ -145,3 +145,9 @@ def test_no_other_site_can_send_these_forms(client: WorldClient, root: Person, p
     headers = {"Sec-Fetch-Site": "cross-site"}
     assert client.http.post(path, data={"form_token": token}, headers=headers).status_code == 403
     assert recorded(client) == []
+
+
+@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 400, "-1", "x", "²"])
+def test_numbers_of_changes_that_cannot_be_are_no_bug_of_ours(root: Person, number: str) -> None:
+    root.go(f"/administration/changes?before={number}")
+    root.go(f"{USERS}/1?done={number}")

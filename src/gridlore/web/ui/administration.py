@@ -35,6 +35,9 @@ PAGE = 100
 CHANGES = 50
 """Entries on a page of the record of changes."""
 
+MAX_DIGITS = 18
+"""Longest number of an entry that an address may have: all such fit the database's integers."""
+
 RECENT = 10
 """Entries on the first page of the administration."""
 
@@ -131,11 +134,17 @@ def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> tuple
 
 def read_done(platform: Platform, request: AnyRequest, directory: Directory) -> ToldChange | None:
     """The change that led to this page, as the address has it."""
-    number = request.query_params.get("done", "")
-    if not (number.isascii() and number.isdigit() and len(number) <= 19):
+    number = _read_number(request, "done")
+    if number is None:
         return None
-    entries = platform.administration.read_changes(1, int(number) + 1)
-    return tell_change(directory, entries[0]) if entries and entries[0].id == int(number) else None
+    entries = platform.administration.read_changes(1, number + 1)
+    return tell_change(directory, entries[0]) if entries and entries[0].id == number else None
+
+
+def _read_number(request: AnyRequest, name: str) -> int | None:
+    """The number of an entry that the address has; None if it has none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
 @get("/administration")
@@ -162,8 +171,7 @@ async def show_administration(request: AnyRequest, platform: NamedDependency[Pla
 async def show_changes(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """The record of changes, newest first, a page at a time."""
     caller = require_admin(platform, request)
-    text = request.query_params.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
+    before = _read_number(request, "before")
     entries = await platform.in_thread(platform.administration.read_changes, CHANGES + 1, before)
     shown = entries[:CHANGES]
     return render(

@@ -1,0 +1,125 @@
+"""Requests are told apart the same way however they are cut, and whatever protocol they wish for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from gridlore.cli.connections import Patience, PatientProtocol
+
+WISHES = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+    b"connection: keep-alive, upgrade\r\nUPGRADE: websocket\r\n",
+    b"Upgrade: h2c\r\nConnection: upgrade\r\nUpgrade: TLS/1.0\r\n",
+    b"Upgrade: h2c\r\n",
+    b"Connection: upgrade\r\n",
+)
+SMUGGLED = b"POST /smuggled HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
+"""What must stay a body where it is one."""
+
+Request = tuple[str, str, bytes]
+"""Method, path and body."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it goes over the wire, and as it should come in."""
+
+    wire: bytes
+    request: Request
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Sent:
+    body = draw(st.sampled_from([b"", b"{}", SMUGGLED, b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"]))
+    wish = draw(st.sampled_from([b"", *WISHES]))
+    path = draw(st.sampled_from(["/one", "/two?upgrade:=h2c"]))
+    framing = draw(st.sampled_from(["length", "chunks"])) if body else "none"
+    fields = [wish, b"Host: here\r\n"]
+    framed = body
+    if framing == "length":
+        fields.append(b"Content-Length: %d\r\n" % len(body))
+    elif framing == "chunks":
+        fields.append(b"Transfer-Encoding: chunked\r\n")
+        half = len(body) // 2
+        chunks = [part for part in (body[:half], body[half:]) if part]
+        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in chunks) + b"0\r\n\r\n"
+    head = b"".join(draw(st.permutations(fields)))
+    method = b"POST" if body else draw(st.sampled_from([b"GET", b"POST"]))
+    wire = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, path.encode(), head, framed)
+    return Sent(wire, (method.decode(), path.partition("?")[0], body))
+
+
+def receive(pieces: Sequence[bytes]) -> tuple[list[Request], bytes]:
+    """What the application is asked when these pieces come in, and what goes out."""
+    asked: list[Request] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        asked.append((scope["method"], scope["path"], body))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def serve() -> bytes:
+        config = Config(application, log_config=None, ws="none", lifespan="off")
+        config.load()
+        protocol = PatientProtocol(
+            Patience(request=10, answer=10, head=65536, connections=10),
+            config=config,
+            server_state=ServerState(),
+            app_state={},
+        )
+        transport = Mock(**{"is_closing.return_value": False, "get_write_buffer_size.return_value": 0})
+        transport.get_extra_info.return_value = None
+        protocol.connection_made(transport)
+        for piece in pieces:
+            protocol.data_received(piece)
+        for _ in range(20 * len(pieces)):
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return b"".join(call.args[0] for call in transport.write.call_args_list)
+
+    return asked, asyncio.run(serve())
+
+
+def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
+    marks = [0, *sorted({place % len(stream) for place in places}), len(stream)]
+    return [stream[start:end] for start, end in pairwise(marks)]
+
+
+@given(sent=st.lists(requests(), min_size=1, max_size=4), places=st.lists(st.integers(0, 2000), max_size=12))
+def test_requests_are_told_apart_the_same_way_however_they_are_cut(
+    sent: list[Sent], places: list[int]
+) -> None:
+    pieces = cut(b"".join(one.wire for one in sent), places)
+    asked, _ = receive(pieces)
+    assert asked == [one.request for one in sent]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_byte_by_byte_a_body_stays_a_body(wish: bytes) -> None:
+    head = b"POST /one HTTP/1.1\r\nHost: here\r\n%bContent-Length: %d\r\n\r\n" % (wish, len(SMUGGLED))
+    asked, _ = receive([bytes([byte]) for byte in head + SMUGGLED])
+    assert asked == [("POST", "/one", SMUGGLED)]
+
+
+def test_what_follows_a_wish_for_a_tunnel_is_read_by_nobody() -> None:
+    asked, answer = receive([b"CONNECT here:80 HTTP/1.1\r\nHost: here:80\r\n\r\n" + SMUGGLED])
+    assert asked == []
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
