@@ -147,7 +147,9 @@ def test_no_other_site_can_send_these_forms(client: WorldClient, root: Person, p
     assert recorded(client) == []
 
 
-@pytest.mark.parametrize("number", ["9" * 18, "9" * 19, "9" * 400, "-1", "x", "²"])
+@pytest.mark.parametrize(
+    "number", [str(2**63 - 2), str(2**63 - 1), str(2**63), "9" * 19, "9" * 400, "-1", "x", "²"]
+)
 def test_numbers_of_changes_that_cannot_be_are_no_bug_of_ours(root: Person, number: str) -> None:
     root.go(f"/administration/changes?before={number}")
     root.go(f"{USERS}/1?done={number}")

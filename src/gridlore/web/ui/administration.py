@@ -35,8 +35,8 @@ PAGE = 100
 CHANGES = 50
 """Entries on a page of the record of changes."""
 
-MAX_DIGITS = 18
-"""Longest number of an entry that an address may have: all such fit the database's integers."""
+MAX_ID = 2**63 - 1
+"""Highest number of an entry that there can be, and that the database takes."""
 
 RECENT = 10
 """Entries on the first page of the administration."""
@@ -144,7 +144,8 @@ def read_done(platform: Platform, request: AnyRequest, directory: Directory) -> 
 def _read_number(request: AnyRequest, name: str) -> int | None:
     """The number of an entry that the address has; None if it has none."""
     text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) else MAX_ID
+    return number if number < MAX_ID else None
 
 
 @get("/administration")
