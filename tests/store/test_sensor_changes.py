@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gridlore.domain.beliefs import make_blocks
-from gridlore.domain.commands import Receipt
+from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import SensorInUseError, StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Sensor
@@ -59,15 +60,15 @@ def test_a_grid_is_not_changed_while_the_first_values_are_being_stored(
     change(store, replace(sensor, name="CS one"))
 
 
-@pytest.mark.parametrize("changed", [{"resolution": FIVE}, {"grid_offset": FIVE}], ids=str)
-def test_values_that_were_read_for_another_grid_are_not_stored(
-    store: Store, sensor: Sensor, changed: dict[str, int]
+@pytest.mark.parametrize("changed", [{"resolution": FIVE}, {"grid_offset": FIVE}, {"unit": "kW"}], ids=str)
+def test_values_that_were_read_for_another_grid_or_unit_are_not_stored(
+    store: Store, sensor: Sensor, changed: dict[str, Any]
 ) -> None:
     writer = Writer(store, max_queue_bytes=1_000_000)
     blocks = list(make_blocks(1, 1, Grid(0, QUARTER, 4), np.ones(4), Timing(belief_horizon=0), 1))
     with store.change_directory() as directory:
         directory.save_sensor(replace(sensor, **changed))
-        waiting = writer.submit(blocks, {1: "CS 1"})
+        waiting = writer.submit(blocks, {1: Target("CS 1", "MW")})
         with pytest.raises(NotYet):
             waiting.result(0.2)
     with pytest.raises(StoreUnavailableError, match="CS 1 has just been changed"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gridlore.domain.overlay import EVERYTHING, BeliefFilter
 from gridlore.domain.sensors import SensorKind
@@ -63,6 +64,13 @@ class ReadQuery:
     sources: tuple[str | int, ...] | None = None
     measured_sources: bool = False
     resolution: Callable[[], int] | None = field(default=None)
+
+
+class Target(NamedTuple):
+    """A sensor as who posts to it knows it: what it was called, and the unit that its values are in."""
+
+    name: str
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)

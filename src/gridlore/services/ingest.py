@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gridlore.domain.access import Purpose
 from gridlore.domain.beliefs import Block, make_blocks
-from gridlore.domain.commands import MAX_SENSORS, PostCommand, Receipt
+from gridlore.domain.commands import MAX_SENSORS, PostCommand, Receipt, Target
 from gridlore.domain.errors import (
     GridError,
     PowerTooBigError,
@@ -70,8 +70,8 @@ class Ingest:
         GridloreError
             What the contract answers; nothing is stored then.
         """
-        names: dict[int, str] = {}
-        return self._writer.submit(self._make_blocks(directory, user, command, now, names), names)
+        targets: dict[int, Target] = {}
+        return self._writer.submit(self._make_blocks(directory, user, command, now, targets), targets)
 
     def post_all(
         self, directory: Directory, user: User, commands: Sequence[PostCommand], now: int
@@ -84,10 +84,10 @@ class Ingest:
             As ``post`` does; the limit of values holds for all commands together.
         """
         blocks: list[Block] = []
-        names: dict[int, str] = {}
+        targets: dict[int, Target] = {}
         total = 0
         for command in commands:
-            made = self._make_blocks(directory, user, command, now, names)
+            made = self._make_blocks(directory, user, command, now, targets)
             total += sum(block.values.size for block in made)
             if total > self._max_values:
                 raise ValuesLimitError(
@@ -95,14 +95,14 @@ class Ingest:
                     "Send them in parts."
                 )
             blocks += made
-        return self._writer.submit(blocks, names)
+        return self._writer.submit(blocks, targets)
 
     def _make_blocks(
-        self, directory: Directory, user: User, command: PostCommand, now: int, names: dict[int, str]
+        self, directory: Directory, user: User, command: PostCommand, now: int, targets: dict[int, Target]
     ) -> list[Block]:
         """A command's values as blocks, once everything has been checked that needs the directory.
 
-        ``names`` learns what the client calls each sensor.
+        ``targets`` learns how the client knows each sensor.
         """
         runs = self._find_runs(directory, user, command)
         _check_units(runs, command.unit)
@@ -114,7 +114,7 @@ class Ingest:
         blocks: list[Block] = []
         for run in runs:
             values = upsample(run.values, grid.count // run.values.size)
-            names[run.sensor.id] = run.label
+            targets[run.sensor.id] = Target(run.label, command.unit)
             blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
         return blocks
 

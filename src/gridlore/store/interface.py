@@ -14,7 +14,7 @@ from typing import Protocol
 from gridlore.domain.access import Grant
 from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
 from gridlore.domain.beliefs import Block
-from gridlore.domain.commands import Receipt
+from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.heads import Head
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Sensor, Source, User
@@ -92,8 +92,9 @@ class WriteTransaction(Protocol):
     def first_start(self, sensor_id: int) -> int | None:
         """Start of the first event that anything is known about; of a locked sensor only."""
 
-    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
-        """Resolution and offset of each sensor's grid, as they are now; of locked sensors only. [µs]"""
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int, str]]:
+        """Resolution and offset of each sensor's grid [µs], and its unit, as they are now; of locked sensors
+        only."""
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         """Store new blocks; each has its ``seq``."""
@@ -193,10 +194,10 @@ class Store(Protocol):
 class BlockWriter(Protocol):
     """What takes the blocks of a message and stores them whole or not at all."""
 
-    def submit(self, blocks: Sequence[Block], names: Mapping[int, str]) -> Future[Receipt]:
+    def submit(self, blocks: Sequence[Block], targets: Mapping[int, Target]) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
 
-        ``names`` says what the sender calls each sensor (by id), for error messages.
+        ``targets`` says how the sender knows each sensor, by id.
 
         Raises OverloadError when the queue is full; the future may hold ReplacementError or
         StoreUnavailableError.

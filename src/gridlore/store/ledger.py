@@ -15,7 +15,7 @@ import numpy as np
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block, split_block
 from gridlore.domain.classification import classify
-from gridlore.domain.commands import Receipt
+from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import ReplacementError, StoreUnavailableError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
@@ -95,18 +95,18 @@ class Ledger:
                     shelves[block.sensor_id, block.source_id].add(block)
         return shelves
 
-    def enter(self, candidates: Sequence[Block], names: Mapping[int, str]) -> Receipt:
-        """Take what is new of one batch; ``names`` says what its sender calls each sensor.
+    def enter(self, candidates: Sequence[Block], targets: Mapping[int, Target]) -> Receipt:
+        """Take what is new of one batch; ``targets`` says how its sender knows each sensor.
 
         Raises
         ------
         ReplacementError
             A value would rewrite history; nothing of the batch is taken.
         StoreUnavailableError
-            A sensor without values has got another grid since its sender's message was read.
+            A sensor without values has got another grid or unit since its sender's message was read.
         """
         if self._fresh_grids:
-            self._check_grids(candidates, names)
+            self._check_grids(candidates, targets)
         entered: list[Block] = []
         removed: list[Block] = []
         stored = unchanged = 0
@@ -114,7 +114,7 @@ class Ledger:
             for candidate in candidates:
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 known = shelf.touching(candidate)
-                news = self._judge(candidate, known, names, entered, removed) if known else candidate
+                news = self._judge(candidate, known, targets, entered, removed) if known else candidate
                 size = candidate.values.size
                 count = size if news is candidate else int((~np.isnan(news.values)).sum())
                 stored += count
@@ -128,20 +128,24 @@ class Ledger:
             raise
         self._news += entered
         self._replaced += removed
-        return Receipt(stored, unchanged, len(names))
+        return Receipt(stored, unchanged, len(targets))
 
-    def _check_grids(self, candidates: Iterable[Block], names: Mapping[int, str]) -> None:
+    def _check_grids(self, candidates: Iterable[Block], targets: Mapping[int, Target]) -> None:
         for block in candidates:
-            resolution, offset = self._fresh_grids.get(block.sensor_id, (block.resolution, None))
-            if block.resolution != resolution or offset not in (None, block.start % resolution):
-                name = names.get(block.sensor_id, f"sensor {block.sensor_id}")
+            fresh = self._fresh_grids.get(block.sensor_id)
+            if fresh is None:
+                continue
+            target = targets.get(block.sensor_id)
+            unit = fresh[2] if target is None else target.unit
+            if fresh != (block.resolution, block.start % block.resolution, unit):
+                name = _name(targets, block.sensor_id)
                 raise StoreUnavailableError(f"{name} has just been changed. Please send this again.")
 
     def _judge(
         self,
         candidate: Block,
         known: Sequence[Block],
-        names: Mapping[int, str],
+        targets: Mapping[int, Target],
         entered: list[Block],
         removed: list[Block],
     ) -> Block:
@@ -149,7 +153,7 @@ class Ledger:
         verdict = classify(candidate, known)
         if verdict.replaces.any():
             if not self._replace:
-                name = names.get(candidate.sensor_id, f"sensor {candidate.sensor_id}")
+                name = _name(targets, candidate.sensor_id)
                 raise _replacement_error(name, candidate, verdict.held, int(np.argmax(verdict.replaces)))
             for block in known:
                 self._punch(block, candidate, verdict.replaces, entered, removed)
@@ -237,6 +241,12 @@ class Ledger:
         if folds:
             self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
             self._transaction.append_blocks([fold.merged for fold in folds])
+
+
+def _name(targets: Mapping[int, Target], sensor_id: int) -> str:
+    """What the sender calls a sensor."""
+    target = targets.get(sensor_id)
+    return f"sensor {sensor_id}" if target is None else target.name
 
 
 def _advance(head: Head, block: Block) -> Head:

@@ -84,7 +84,7 @@ _LOCK_HEADS = f"""
 """
 _READ_PAGE = page_statement("%s")
 _FIRST_START = "SELECT min(start) FROM belief_block WHERE sensor_id = %s"
-_READ_GRIDS = "SELECT id, resolution, grid_offset FROM sensor WHERE id = ANY(%s)"
+_READ_GRIDS = "SELECT id, resolution, grid_offset, unit FROM sensor WHERE id = ANY(%s)"
 _APPEND = f"""
     INSERT INTO belief_block ({", ".join(BLOCK_COLUMNS)})
     SELECT * FROM unnest({", ".join(["%s"] * len(BLOCK_COLUMNS))})
@@ -247,9 +247,9 @@ class PostgresWriteTransaction:
         ((start,),) = self._ask(lambda cursor: cursor.execute(_FIRST_START, (sensor_id,)).fetchall())
         return None if start is None else int(start)
 
-    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int, str]]:
         rows = self._ask(lambda cursor: cursor.execute(_READ_GRIDS, (pack_bigints(sensor_ids),)).fetchall())
-        return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
+        return {sensor_id: (resolution, offset, unit) for sensor_id, resolution, offset, unit in rows}
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         for portion in _portions(blocks):

@@ -51,7 +51,7 @@ _READ_HEADS = f"""
 _READ_PAGE = page_statement("?")
 _FIRST_START = "SELECT min(start) FROM belief_block WHERE sensor_id = ?"
 _READ_GRIDS = """
-    SELECT id, resolution, grid_offset FROM sensor WHERE id IN (SELECT value FROM json_each(?))
+    SELECT id, resolution, grid_offset, unit FROM sensor WHERE id IN (SELECT value FROM json_each(?))
 """
 _APPEND = f"INSERT INTO belief_block ({', '.join(BLOCK_COLUMNS)}) VALUES "
 _DELETE = "DELETE FROM belief_block WHERE "
@@ -144,9 +144,9 @@ class SQLiteWriteTransaction:
         (start,) = self._cursor.execute(_FIRST_START, (sensor_id,)).fetchone()
         return None if start is None else int(start)
 
-    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+    def read_grids(self, sensor_ids: Sequence[int]) -> Mapping[int, tuple[int, int, str]]:
         rows = self._cursor.execute(_READ_GRIDS, (str(list(sensor_ids)),)).fetchall()
-        return {sensor_id: (resolution, offset) for sensor_id, resolution, offset in rows}
+        return {sensor_id: (resolution, offset, unit) for sensor_id, resolution, offset, unit in rows}
 
     def append_blocks(self, blocks: Sequence[Block]) -> None:
         self._write_rows(_APPEND, [block_to_row(block) for block in blocks])

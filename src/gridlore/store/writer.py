@@ -18,7 +18,7 @@ from types import MappingProxyType
 import structlog
 
 from gridlore.domain.beliefs import Block
-from gridlore.domain.commands import Receipt
+from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import GridloreError, OverloadError, StoreUnavailableError
 from gridlore.store.attempts import write
 from gridlore.store.interface import Store, WriteTransaction
@@ -37,7 +37,7 @@ def ignore_commit(seconds: float, batches: int, blocks: int) -> None:
     """Tell nobody."""
 
 
-NO_NAMES: Mapping[int, str] = MappingProxyType({})
+NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
 
 LINGER = 0.001
 """How long the writer waits for a further batch, while those that came together last time come again. [s]"""
@@ -54,7 +54,7 @@ class Batch:
     """
 
     blocks: Sequence[Block]
-    names: Mapping[int, str]
+    targets: Mapping[int, Target]
     size: int
     done: Future[Receipt] = field(default_factory=Future)
 
@@ -93,10 +93,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, blocks: Sequence[Block], names: Mapping[int, str] = NO_NAMES) -> Future[Receipt]:
+    def submit(self, blocks: Sequence[Block], targets: Mapping[int, Target] = NO_TARGETS) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
 
-        ``names`` says what the sender calls each sensor (by id), for error messages.
+        ``targets`` says how the sender knows each sensor, by id.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Writer:
             The queue is full. (The future may hold ReplacementError or StoreUnavailableError.)
         """
         size = sum([block.values.nbytes + BLOCK_OVERHEAD for block in blocks])
-        batch = Batch(blocks, names, size)
+        batch = Batch(blocks, targets, size)
         with self._wakeup:
             if self._closing:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
@@ -204,6 +204,6 @@ class Writer:
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
     try:
-        return ledger.enter(batch.blocks, batch.names)
+        return ledger.enter(batch.blocks, batch.targets)
     except GridloreError as error:
         return error
