@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -166,6 +168,106 @@ def test_a_database_in_use_by_another_process_is_not_replaced(
     assert put_in_place(draft, database, aside)
     assert database.exists() and aside.exists() and not draft.exists()
     assert check_copy(database) == check_copy(aside)
+
+
+@pytest.fixture
+def places(sqlite_databases: Databases, tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A database with data, a draft that holds none, and where the database is to be kept."""
+    database, draft, aside = tmp_path / "used.db", tmp_path / "draft.db", tmp_path / "aside.db"
+    full = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None)))
+    empty = sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None)))
+    store = connect_store(full)
+    fill_directory(store, sensors=2)
+    store.close()
+    for settings, file in ((full, database), (empty, draft)):
+        assert settings.database_file is not None
+        back_up(settings.database_file, file, lambda *_: None)
+    return database, draft, aside
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize(("kind", "broken"), [(backup, "_sync"), (Path, "replace"), (Path, "hardlink_to")])
+@pytest.mark.parametrize("damaged", [False, True], ids=["sound", "damaged"])
+@pytest.mark.parametrize("with_links", [True, False], ids=["links", "no links"])
+def test_a_database_that_cannot_be_replaced_is_as_it_was(
+    places: tuple[Path, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: object,
+    broken: str,
+    damaged: bool,
+    with_links: bool,
+) -> None:
+    database, draft, aside = places
+    if damaged:
+        database.write_bytes(b"no database" * 1000)
+    if not with_links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    if broken == "hardlink_to":
+        monkeypatch.setattr(Path, "rename", full_disk)
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    else:
+        monkeypatch.setattr(kind, broken, full_disk)
+    before = {path.name: path.read_bytes() for path in draft.parent.iterdir()}
+    with pytest.raises(BackupError, match=r"is as it was.*(No space|not permitted)"):
+        put_in_place(draft, database, aside)
+    assert {path.name: path.read_bytes() for path in draft.parent.iterdir()} == before
+
+
+def test_there_is_a_database_at_every_moment_of_a_restore(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed in the middle leaves the old one or the new one, not none."""
+    database, draft, aside = places
+    rows = check_copy(database).rows
+    there: list[bool] = []
+    for name in ("replace", "rename", "hardlink_to", "unlink"):
+        original = getattr(Path, name)
+
+        def watched(path: Path, *more: Any, original: Any = original, **named: Any) -> Any:
+            there.append(database.exists())
+            done = original(path, *more, **named)
+            there.append(database.exists())
+            return done
+
+        monkeypatch.setattr(Path, name, watched)
+    assert put_in_place(draft, database, aside)
+    assert len(there) >= 4 and all(there)
+    assert check_copy(aside).rows == rows != check_copy(database).rows
+
+
+def test_where_a_file_has_one_name_only_it_is_moved(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, draft, aside = places
+    rows = check_copy(database).rows
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    assert put_in_place(draft, database, aside)
+    assert check_copy(aside).rows == rows != check_copy(database).rows
+
+
+def test_where_the_old_database_is_stands_in_the_message_when_the_disk_fails_last(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, draft, aside = places
+    sync = backup._sync
+
+    def sync_files_only(path: Path) -> None:
+        if path.is_dir():
+            full_disk()
+        sync(path)
+
+    monkeypatch.setattr(backup, "_sync", sync_files_only)
+    with pytest.raises(BackupError, match=f"has been replaced.*{re.escape(str(aside))}.*No space"):
+        put_in_place(draft, database, aside)
+    assert check_copy(aside).rows["sensor"] == 2
+    assert check_copy(database).rows["sensor"] == 0
 
 
 def tools() -> Path:

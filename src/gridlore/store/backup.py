@@ -20,6 +20,9 @@ from gridlore.store.schema import metadata
 PAGES = 2048
 """Pages copied between two reports of progress: 8 MiB."""
 
+BESIDE = ("-journal", "-wal", "-shm")
+"""What the names of the files end with that SQLite keeps beside a database."""
+
 REVISIONS = "alembic_version"
 COUNTED = tuple(table.name for table in metadata.sorted_tables)
 
@@ -104,24 +107,59 @@ def prepare_copy(file: Path, database: Path) -> Iterator[Path]:
 def put_in_place(draft: Path, database: Path, aside: Path) -> bool:
     """Make ``draft`` the database, and keep the one that was there as ``aside``; whether there was one.
 
+    There is a database of this name at every moment, the old one or the new one.
+
     Raises
     ------
     BackupError
-        A server or command uses the database; nothing was changed.
+        A server or command uses the database, or there is no room: nothing was changed. Or it was replaced,
+        and the disk does not say that this lasts; the message tells which.
     """
-    with _sentences(f"{str(database)!r} cannot be replaced"), closing(sqlite3.connect(draft)) as connection:
+    unchanged = f"{str(database)!r} cannot be replaced, and is as it was"
+    with _sentences(unchanged), closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    existed = database.exists()
-    if not existed:
+    if not database.exists():
         _keep(draft, database)
         return False
     with _only_user(database):
-        for suffix in ("", "-wal", "-shm"):
-            part = database.with_name(database.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        _keep(draft, database)
+        with _sentences(unchanged):
+            _sync(draft)
+            _exchange(draft, database, aside)
+        replaced = f"{str(database)!r} has been replaced, and what was there before is {str(aside)!r}"
+        with _sentences(f"{replaced}; but the disk does not say that this outlasts a loss of power"):
+            _sync(database.parent)
     return True
+
+
+def _exchange(draft: Path, database: Path, aside: Path) -> None:
+    """Give the database, and what SQLite keeps beside it, another name, and its own to ``draft``; or none."""
+    parts = [(database.with_name(database.name + end), aside.with_name(aside.name + end)) for end in BESIDE]
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for part, place in parts:
+            if part.exists():
+                part.rename(place)
+                moved.append((part, place))
+        _name_again(database, aside)
+        moved.append((database, aside))
+        draft.replace(database)
+    except BaseException:
+        for part, place in reversed(moved):
+            if not part.exists():
+                place.rename(part)
+            elif part.samefile(place):
+                place.unlink()
+        raise
+
+
+def _name_again(file: Path, name: Path) -> None:
+    """Give a file a second name; where it cannot have two, only that one."""
+    try:
+        name.hardlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:
+        file.rename(name)
 
 
 @contextmanager
@@ -170,7 +208,7 @@ def _draft(file: Path) -> Iterator[Path]:
     try:
         yield draft
     finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
+        for suffix in ("", *BESIDE):
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
 
 
