@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridlore.domain.beliefs import Block
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import MAX_SENSORS, ReadQuery
 from gridlore.domain.errors import ConnectionGroupError, PeriodError, ResolutionError
 from gridlore.domain.heads import Head
@@ -21,6 +21,9 @@ from gridlore.domain.sensors import Sensor, User
 from gridlore.domain.timing import NEVER, FloatArray, Grid, IntArray, format_span
 from gridlore.services.directory import Directory
 from gridlore.store.interface import Store, Window
+
+LONGEST_STEP = 16 * MAX_BLOCK_VALUES
+"""How many event slots of a history are read at a time at most, if no more are asked for."""
 
 BeliefKey = tuple[int, int, int]
 """Event start, belief time [µs since epoch] and source id: the place of a belief in the history."""
@@ -135,21 +138,25 @@ class Query:
     def read_history(
         self, directory: Directory, user: User, query: ReadQuery, *, limit: int, after: BeliefKey | None
     ) -> History:
-        """Every belief about the events of a period, ``limit`` at a time, those following ``after``."""
+        """Every belief about the events of a period, ``limit`` at a time, those following ``after``.
+
+        The period is gone through in steps that grow: where little is known, the store is asked seldom.
+        """
         source_ids = self._find_sources(directory, user, query)
         (sensor,) = directory.find_sensors(user, query.kind, query.addresses)
         grid = sensor.grid(query.start, query.end)
         self._check_slots(grid.count)
         first = 0 if after is None else max(0, (after[0] - grid.start) // grid.resolution)
         pages: list[tuple[IntArray, IntArray, IntArray, FloatArray, IntArray]] = []
-        collected = 0
+        collected, step = 0, limit
         while first < grid.count and collected <= limit:
-            part = Grid(grid.start + first * grid.resolution, grid.resolution, min(limit, grid.count - first))
+            part = Grid(grid.start + first * grid.resolution, grid.resolution, min(step, grid.count - first))
             (blocks,) = self._store.read_blocks([_window(sensor, part)])
             page = _beliefs(_from_sources(blocks, source_ids), part, query, after)
             pages.append(page)
             collected += page[0].size
             first += part.count
+            step = max(limit, min(2 * step, LONGEST_STEP))
         columns = [np.concatenate(column) for column in zip(*pages, strict=True)] if pages else []
         if not columns:
             empty = np.zeros(0, dtype=np.int64)
