@@ -134,7 +134,7 @@ def measure_years(bench: Workbench) -> Iterator[Row]:
         for read in (reads.read_measured, reads.read_forecast):
             encode(read_values(read(3, 0), YEAR_SLOTS))
         yield _read_year(bench, reads, count)
-        plain, filtered = bench.take_turns(
+        filtered, plain = bench.take_turns(
             "reading a year among forecasts",
             lambda number: reads.read_forecast(count, number * count).percentile(50),
             lambda number: reads.read_measured(count, number * count).percentile(50),
@@ -143,8 +143,8 @@ def measure_years(bench: Workbench) -> Iterator[Row]:
             "get-year-horizon",
             bench.store,
             "ms",
-            plain,
             filtered,
+            plain,
             "GET of a year with one belief per event",
             HORIZON_TARGET,
             server.memory,

@@ -1,11 +1,14 @@
 """What PostgreSQL alone can do to a store: end its connections."""
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gridlore.bootstrap import connect_store
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
@@ -15,6 +18,7 @@ from gridlore.domain.timing import MINUTE
 from gridlore.store import postgres
 from gridlore.store.columns import blocks_to_columns
 from gridlore.store.interface import Store, StoreConflictError
+from gridlore.store.postgres import PostgresStore
 from gridlore.store.relational import BLOCK_COLUMNS
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
@@ -130,3 +134,22 @@ def test_a_connection_that_was_lost_before_anything_was_done_is_a_conflict(
     ):
         other.execute(END_ALL)
         transaction.lock_sensors([1])
+
+
+def test_the_documents_say_how_many_connections_a_process_opens_at_most(
+    postgres_databases: Databases,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    (stated,) = re.findall(r"`max_connections` \| (\d+) for each process", page)
+    store = connect_store(postgres_databases.settings(postgres_databases.create()))
+    assert isinstance(store, PostgresStore)
+    opened = []
+    for pool in (store.engine.pool, store._blocks.pool):
+        pool._timeout = 0.01  # type: ignore[attr-defined]  # nobody gives a connection back here
+        with pytest.raises(PoolTimeoutError):
+            while True:
+                opened.append(pool.connect())
+    for connection in opened:
+        connection.close()
+    store.close()
+    assert len(opened) == int(stated)

@@ -57,8 +57,11 @@ PORTION = 4 * 2**20
 """Values after which the next statement begins, as PostgreSQL has what one brings in memory several times.
 [bytes]"""
 
-CONNECTIONS = 8
-"""Connections kept for blocks and heads; under load, as many more."""
+KEPT_FOR_BLOCKS, MOST_FOR_BLOCKS = 8, 16
+"""Connections for blocks and heads, the writer's too: kept, and opened under load."""
+
+KEPT, MOST = 4, 14
+"""Connections for the directory and the record, likewise. docs/operations.md states the sum of the most."""
 
 _COLUMNS = ", ".join(f"b.{column}" for column in BLOCK_COLUMNS)
 _READ_BLOCKS = f"""
@@ -121,13 +124,20 @@ class PostgresStore(RelationalStore):
     def __init__(self, url: str) -> None:
         address = make_url(url).set(drivername="postgresql+psycopg")
         super().__init__(
-            create_engine(address, connect_args=CONNECTING, pool_timeout=CONNECT_TIMEOUT, pool_pre_ping=True)
+            create_engine(
+                address,
+                connect_args=CONNECTING,
+                pool_size=KEPT,
+                max_overflow=MOST - KEPT,
+                pool_timeout=CONNECT_TIMEOUT,
+                pool_pre_ping=True,
+            )
         )
         self._blocks = create_engine(
             address,
             connect_args={**CONNECTING, "autocommit": True},
-            pool_size=CONNECTIONS,
-            max_overflow=CONNECTIONS,
+            pool_size=KEPT_FOR_BLOCKS,
+            max_overflow=MOST_FOR_BLOCKS - KEPT_FOR_BLOCKS,
             pool_timeout=CONNECT_TIMEOUT,
             pool_reset_on_return=None,
         )
