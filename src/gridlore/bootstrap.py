@@ -203,7 +203,7 @@ def _build_platform(
         query=Query(store, max_slots=settings.max_slots_per_read, max_sensors=sensors),
         freshness=FreshnessReader(store),
         administration=Administration(store, directory, accounts, parse_resolution),
-        keys=KeyRing(store, directory.refresh),
+        keys=KeyRing(store, directory.see_change),
         throttle=LoginThrottle(settings.login_attempts),
         trail=trail,
         monitoring=monitoring,

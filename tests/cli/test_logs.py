@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -161,3 +162,32 @@ def test_a_traceback_is_of_the_moment_when_it_was_logged(catch: Catch, log_forma
     asyncio.run(turn())
     text = stream.getvalue()
     assert all(part in text for part in ("it failed", "Traceback", "ValueError: invalid literal"))
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing while it is full."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lines_that_cannot_be_written_stop_nobody_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = FullDisk()
+    monkeypatch.setattr(sys, "stderr", disk)
+    logger = LineLogger(str)
+    for number in range(3):
+        say(logger, f"lost {number}")
+    log_in_loop(logger, "lost 3")
+    disk.is_full = False
+    say(logger, "kept")
+    say(logger, "kept too")
+    told = disk.getvalue().splitlines()
+    assert len(told) == 3
+    assert "log lines were lost" in told[0] and "'lines': 4" in told[0]
+    assert "kept" in told[1] and "kept too" in told[2]
+    disk.close()
+    say(logger, "nobody reads this")

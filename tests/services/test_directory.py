@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,8 +21,11 @@ from gridlore.domain.sensors import ADMIN, Account, Sensor, SensorKind, Source, 
 from gridlore.domain.timing import HOUR
 from gridlore.services.directory import Directory
 from gridlore.services.directory_cache import BLIND, DirectoryCache
+from gridlore.services.keys import KeyRequest, KeyRing
+from gridlore.store import relational
 from gridlore.store.interface import DirectoryRecords
 from tests.conftest import Databases, wait_for
+from tests.store.test_blocks import fill_directory
 
 ACCOUNTS = (1, 2, 3)
 AUTHORITY = NamingAuthority("localhost", "2021-01")
@@ -169,3 +175,76 @@ def test_a_table_that_is_away_for_a_moment_does_not_end_looking(databases: Datab
         cache.close()
         engine.dispose()
         store.close()
+
+
+def test_who_read_first_does_not_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Broken()
+    cache = DirectoryCache(store, AUTHORITY, max_age=3600)  # type: ignore[arg-type]
+    began, go_on = threading.Event(), threading.Event()
+    read = store.read_directory
+
+    def read_slowly() -> DirectoryRecords:
+        found = read()
+        monkeypatch.setattr(store, "read_directory", read)
+        began.set()
+        assert go_on.wait(10)
+        return found
+
+    try:
+        store.version = 2
+        monkeypatch.setattr(store, "read_directory", read_slowly)
+        with ThreadPoolExecutor(2) as threads:
+            slow = threads.submit(cache.refresh)
+            assert began.wait(10)
+            store.version = 3
+            quick = threads.submit(cache.refresh)
+            wait([quick], timeout=0.1)
+            go_on.set()
+            slow.result(10), quick.result(10)
+        assert cache.current.version == 3
+    finally:
+        cache.close()
+
+
+def test_a_change_that_is_made_is_told_though_it_cannot_be_looked_at(databases: Databases) -> None:
+    settings = databases.settings(databases.create(databases.template(None)))
+    store = connect_store(settings)
+    fill_directory(store)
+    cache = DirectoryCache(store, AUTHORITY, max_age=3600)
+    user = cache.current.users[1]
+
+    def away() -> int:
+        raise StoreUnavailableError("away")
+
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "directory_version", away)
+            key, secret = KeyRing(store, cache.see_change).create(
+                cache.current, user, KeyRequest("gateway"), 1, user
+            )
+        assert secret.startswith(key.prefix)
+        assert [kept.name for kept in store.read_directory().keys] == ["gateway"]
+    finally:
+        cache.close()
+        store.close()
+
+
+def test_what_is_read_is_of_one_moment(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sensor and the grant of it, made while another process reads: both are seen, or none."""
+    settings = databases.settings(databases.create(databases.template(None)))
+    store, other = connect_store(settings), connect_store(settings)
+    fill_directory(store)
+    first_look = relational._version
+
+    def look(connection: Any) -> int:
+        version = first_look(connection)
+        with monkeypatch.context() as patch, other.change_directory() as transaction:
+            patch.setattr(relational, "_version", first_look)
+            transaction.save_account(Account(7, "Late Co", frozenset()))
+        return version
+
+    before = store.read_directory()
+    monkeypatch.setattr(relational, "_version", look)
+    assert store.read_directory() == before
+    store.close()
+    other.close()

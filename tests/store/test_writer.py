@@ -1,5 +1,6 @@
 """The writer: what is news is stored once, durably, whole or not at all."""
 
+import errno
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -233,3 +234,24 @@ def test_in_play_mode_a_new_value_takes_the_place_of_the_old(store: Store) -> No
         if not np.isnan(value)
     ]
     assert len(beliefs) == len(set(beliefs)) == 6
+
+
+class Silent:
+    """A log on a full disk."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_leaves_nobody_waiting(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.writer.log", Silent())
+    with monkeypatch.context() as broken:
+        broken.setattr("gridlore.store.writer.write", lambda *_: 1 / 0)
+        with pytest.raises(OSError, match="No space"):
+            writer.submit(blocks([1])).result(5)
+    assert writer.trouble() is None
+    assert writer.submit(blocks([1])).result(5) == Receipt(1, 0)
+    writer.close()
+    assert "has ended" in str(writer.trouble())

@@ -154,19 +154,27 @@ def test_figures_of_several_workers_are_added_up_and_those_of_the_dead_not_forgo
 class Queue:
     queued_bytes: int
     max_queue_bytes: int = 100
+    wrong: str | None = None
+
+    def trouble(self) -> str | None:
+        return self.wrong
 
 
 class Failing:
     """A store with something wrong; counts how often it was looked at."""
 
-    def __init__(self, error: Exception | None) -> None:
+    def __init__(self, error: Exception | None, *, writable: bool = True) -> None:
         self.error = error
+        self.writable = writable
         self.looks = 0
 
     def check_schema(self) -> None:
         self.looks += 1
         if self.error:
             raise self.error
+
+    def is_writable(self) -> bool:
+        return self.writable
 
 
 class Watched:
@@ -199,6 +207,7 @@ def test_a_server_that_cannot_be_put_together_leaves_no_thread_behind(
         (None, 0, "is not seen", {"directory", "record"}),
         (StoreUnavailableError("s3cret"), 0, None, {"store", "schema"}),
         (SchemaError("s3cret"), 0, None, {"schema"}),
+        (RuntimeError("s3cret"), 0, None, {"store", "schema"}),
     ],
 )
 def test_what_keeps_a_process_from_serving_is_named_without_details(
@@ -208,6 +217,14 @@ def test_what_keeps_a_process_from_serving_is_named_without_details(
     checks = Readiness(store, Queue(queued), Watched(trouble), Watched(trouble)).check(now=0.0)
     assert {name for name, found in checks.items() if found != "ok"} == wrong
     assert "s3cret" not in str(checks)
+
+
+def test_a_writer_that_has_ended_and_a_store_that_takes_no_writes_are_told() -> None:
+    ended, standby = Queue(0, wrong="is not written any more"), Failing(None, writable=False)
+    well, of_us = Failing(None), Watched(None)
+    for store, queue, wrong in ((well, ended, {"queue"}), (standby, Queue(0), {"store"})):
+        checks = Readiness(store, queue, of_us, of_us).check(now=0.0)  # type: ignore[arg-type]
+        assert {name for name, found in checks.items() if found != "ok"} == wrong
 
 
 def test_the_store_is_looked_at_once_a_second_however_often_one_asks() -> None:

@@ -30,12 +30,16 @@ class LineLogger:
     Each write lets other threads run, and queues to get the interpreter back: eight receipts of one commit
     would take turns with the writer eight times. Eight made in a row also take half the time of eight made
     between other things.
+
+    A line that cannot be written, as on a full disk, is lost and counted; it must not keep those who log from
+    what they do, and the next line that can be written is told after how many were not.
     """
 
     def __init__(self, render: Render) -> None:
         self._stream = sys.stderr
         self._render = render
         self._events: list[EventDict] = []
+        self._lost = 0
         self._lock = threading.Lock()
         atexit.register(self._write)
 
@@ -57,9 +61,17 @@ class LineLogger:
     def _write(self) -> None:
         with self._lock:
             events, self._events = self._events, []
-        if events:
+        if not events:
+            return
+        if self._lost:
+            events = [{"level": "warning", "event": "log lines were lost", "lines": self._lost}, *events]
+        try:
             self._stream.write("\n".join([*map(self._render_any, events), ""]))
             self._stream.flush()
+        except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a stream that is closed
+            self._lost += len(events) - bool(self._lost)
+        else:
+            self._lost = 0
 
     def _render_any(self, event: EventDict) -> str:
         try:

@@ -124,7 +124,7 @@ class Administration:
                     after=proposal.after,
                 )
             )
-        self._directory.refresh()
+        self._directory.see_change()
         return entry
 
     def _propose(
@@ -157,7 +157,7 @@ class Administration:
             transaction.record(
                 AuditEntry(now, actor.id, "invite", Subject.USER, user.id, f"user {user.email}", None, None)
             )
-        self._directory.refresh()
+        self._directory.see_change()
         return user, self._accounts.issue_invitation(user, now / 1_000_000)
 
     def hash_password(self, password: str) -> PasswordHash:
@@ -221,7 +221,7 @@ class Administration:
             entry = transaction.record(
                 AuditEntry(now, actor.id, action, Subject.USER, user.id, f"user {user.email}", None, None)
             )
-        self._directory.refresh()
+        self._directory.see_change()
         return changed, entry
 
     def renew_hash(self, user: User, password_hash: PasswordHash) -> None:

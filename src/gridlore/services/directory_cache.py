@@ -49,17 +49,32 @@ class DirectoryCache:
         self._max_age = max_age
         self._monotonic = monotonic
         self._seen = monotonic()
+        self._looking = threading.Lock()
         self._stop = threading.Event()
         self.current = Directory(store.read_directory(), authority)
         self._thread = threading.Thread(target=self._watch, name="gridlore-directory", daemon=True)
         self._thread.start()
 
     def refresh(self) -> None:
-        """Look now whether the directory has changed, and read it if so."""
-        began = self._monotonic()
-        if self._store.directory_version() != self.current.version:
-            self.current = Directory(self._store.read_directory(), self._authority)
-        self._seen = began
+        """Look now whether the directory has changed, and read it if so.
+
+        One at a time: who read first must not come last.
+        """
+        with self._looking:
+            began = self._monotonic()
+            if self._store.directory_version() != self.current.version:
+                self.current = Directory(self._store.read_directory(), self._authority)
+            self._seen = began
+
+    def see_change(self) -> None:
+        """Look at what this process has just changed; if the store cannot be reached, it is seen later.
+
+        The change is made, whatever happens here, and who made it must hear that.
+        """
+        try:
+            self.refresh()
+        except StoreUnavailableError as error:
+            log.warning("a change of the directory is seen later", error=error.message)
 
     def trouble(self) -> str | None:
         """Why changes of the directory are not seen, if that has been so for long."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import structlog
+
 from gridlore.domain.errors import SchemaError, StoreUnavailableError
 from gridlore.store.interface import Store
+
+log = structlog.get_logger(__name__)
 
 MAX_AGE = 1.0
 """How long what was found out about the store is good for. [s]"""
@@ -30,6 +34,9 @@ class Queue(Protocol):
     @property
     def max_queue_bytes(self) -> int:
         """How much may wait. [bytes]"""
+
+    def trouble(self) -> str | None:
+        """Why nothing is written any more, if that is so."""
 
 
 class Watched(Protocol):
@@ -67,12 +74,18 @@ class Readiness:
     def _look_at_store(self) -> Mapping[str, str]:
         try:
             self._store.check_schema()
+            is_writable = self._store.is_writable()
         except StoreUnavailableError:
             return {"store": "cannot be reached, or is too busy", "schema": "unknown"}
         except SchemaError:
             return {"store": OK, "schema": "is not the one that this version works with"}
-        return {"store": OK, "schema": OK}
+        except Exception:  # whatever it is, who asks wants to know that this process is not ready
+            log.exception("the store cannot be looked at")
+            return {"store": "cannot be looked at; the log says why", "schema": "unknown"}
+        return {"store": OK if is_writable else "takes no writes: it is read-only", "schema": OK}
 
     def _look_at_queue(self) -> str:
+        if trouble := self._queue.trouble():
+            return trouble
         full = self._queue.queued_bytes >= FULL * self._queue.max_queue_bytes
         return "is full: more comes in than the store takes" if full else OK

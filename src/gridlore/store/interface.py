@@ -184,6 +184,9 @@ class Store(Protocol):
     def upgrade_schema(self) -> None:
         """Bring the schema to the newest revision."""
 
+    def is_writable(self) -> bool:
+        """Whether the database takes writes; a standby, or one that was told to, does not."""
+
     def check_schema(self) -> None:
         """Raise SchemaError, saying which command mends it, unless the schema is the newest."""
 

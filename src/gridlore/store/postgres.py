@@ -27,6 +27,7 @@ from gridlore.store.interface import BlockPage, StoreConflictError, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
+    TAKES_NO_WRITES,
     RelationalStore,
     block_from_row,
     head_from_row,
@@ -121,6 +122,8 @@ class PostgresStore(RelationalStore):
     then all are let go, and it is tried again.
     """
 
+    snapshot = "REPEATABLE READ"
+
     def __init__(self, url: str) -> None:
         address = make_url(url).set(drivername="postgresql+psycopg")
         super().__init__(
@@ -187,6 +190,13 @@ class PostgresStore(RelationalStore):
         def read(cursor: psycopg.Cursor[Any]) -> dict[str, str]:
             rows = cursor.execute(_DURABILITY, (list(DURABLE),)).fetchall()
             return {name: value for name, value in rows if value == "off"}
+
+        return self._read(read)
+
+    def is_writable(self) -> bool:
+        def read(cursor: psycopg.Cursor[Any]) -> bool:
+            ((is_read_only,),) = cursor.execute("SHOW transaction_read_only").fetchall()
+            return bool(is_read_only == "off")
 
         return self._read(read)
 
@@ -291,7 +301,13 @@ class PostgresWriteTransaction:
 def _unavailable_when_lost() -> Iterator[None]:
     try:
         yield
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
+        if error.sqlstate in TAKES_NO_WRITES:
+            raise StoreUnavailableError(
+                "The database takes no writes right now. Please send this again."
+            ) from error
+        if not isinstance(error, psycopg.OperationalError):
+            raise
         raise StoreUnavailableError(
             "The database cannot be reached right now. Please send this again."
         ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -99,6 +99,10 @@ def block_to_row(block: Block) -> BlockRow:
     )
 
 
+TAKES_NO_WRITES = ("25006", "25P03")
+"""SQLSTATEs of a PostgreSQL that is read-only, as after a failover, or has waited too long for us."""
+
+
 @contextmanager
 def unavailable_on_failure() -> Iterator[None]:
     """Turn a database that cannot be reached, or is too busy, into StoreUnavailableError."""
@@ -115,7 +119,11 @@ def unavailable_on_failure() -> Iterator[None]:
 
 
 def _is_operational(error: DBAPIError) -> bool:
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return (
+        isinstance(error, OperationalError | InterfaceError)
+        or error.connection_invalidated
+        or getattr(error.orig, "sqlstate", None) in TAKES_NO_WRITES
+    )
 
 
 class RelationalDirectoryTransaction:
@@ -219,11 +227,16 @@ class RelationalDirectoryTransaction:
 class RelationalStore:
     """The parts of store.interface.Store that do not touch blocks."""
 
+    snapshot: Literal["REPEATABLE READ"] | None = None
+    """What makes several reads of one transaction see the same, where they do not anyway."""
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def read_directory(self) -> DirectoryRecords:
         with unavailable_on_failure(), self.engine.connect() as connection:
+            if self.snapshot is not None:
+                connection = connection.execution_options(isolation_level=self.snapshot)  # noqa: PLW2901
             return read_directory(connection)
 
     def directory_version(self) -> int:
@@ -257,6 +270,9 @@ class RelationalStore:
         with unavailable_on_failure(), self.engine.connect() as connection:
             migration.upgrade_schema(connection)
             connection.commit()
+
+    def is_writable(self) -> bool:
+        return True
 
     def check_schema(self) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:

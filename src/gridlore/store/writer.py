@@ -131,6 +131,10 @@ class Writer:
         """How many batches wait."""
         return len(self._queue)
 
+    def trouble(self) -> str | None:
+        """Why nothing is written any more, if that is so."""
+        return None if self._thread.is_alive() else "is not written any more: its thread has ended"
+
     def close(self) -> None:
         """Take no more, commit what is queued, and stop."""
         with self._wakeup:
@@ -141,8 +145,14 @@ class Writer:
     def _run(self) -> None:
         together = 1
         while batches := self._gather(together):
-            # Who hung up before this was never told anything, and nothing of theirs is stored.
-            self._write([batch for batch in batches if batch.done.set_running_or_notify_cancel()])
+            # An upload whose sender hung up before this was told nothing, and nothing of it is stored.
+            batches = [batch for batch in batches if batch.done.set_running_or_notify_cancel()]
+            try:
+                self._write(batches)
+            except Exception as error:  # noqa: BLE001 - nobody must wait for ever, and the thread must go on
+                for batch in batches:
+                    if not batch.done.done():
+                        batch.done.set_exception(error)
             together = len(batches) + len(self._queue)
 
     def _gather(self, together: int) -> list[Batch]:

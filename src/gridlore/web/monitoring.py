@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import TypeVar
 
+import structlog
 from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
@@ -29,6 +30,8 @@ from gridlore.web.observation import Monitoring
 from gridlore.web.platform import Platform
 from gridlore.web.routes import LIVE_PATH, METRICS_PATH, READY_PATH
 from gridlore.wire.responses import Answer, describe_readiness
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -69,6 +72,9 @@ def build_handlers(platform: Platform) -> list[HTTPRouteHandler]:
         try:
             return platform.freshness.count_late(platform.directory.current, platform.clock())
         except StoreUnavailableError:
+            return None
+        except Exception:  # the other figures are worth the more when something is wrong
+            log.exception("late sensors cannot be counted")
             return None
 
     count_late = _ask_once(platform, count, busy=None, hanging=None)
