@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import make_blocks
 from gridlore.domain.commands import Receipt, Target
+from gridlore.domain.erasure import Period
 from gridlore.domain.errors import SensorInUseError, StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import MINUTE, Grid, Timing
+from gridlore.store.compaction import compact_sensor
+from gridlore.store.deletion import Selection, delete_beliefs
 from gridlore.store.interface import Store, Window
 from gridlore.store.writer import Writer
 from tests.store.test_blocks import fill_directory
@@ -78,3 +82,67 @@ def test_values_that_were_read_for_another_grid_or_unit_are_not_stored(
     change(store, sensor)
     assert writer.submit(blocks).result() == Receipt(4, 0)
     writer.close()
+
+
+@pytest.fixture
+def changed(store: Store, sensor: Sensor) -> Sensor:
+    """The sensor as it is now: every five minutes, with values of an hour, one by one in no order."""
+    now = replace(sensor, resolution=FIVE)
+    change(store, now)
+    writer = Writer(store, max_queue_bytes=1_000_000)
+    for number in (*range(0, 12, 2), *range(1, 12, 2)):
+        grid, timing = Grid(number * FIVE, FIVE, 1), Timing(belief_horizon=0)
+        writer.submit(
+            list(make_blocks(1, number % 2 + 1, grid, np.array([float(number)]), timing, 1))
+        ).result()
+    writer.close()
+    return now
+
+
+def known(store: Store) -> list[tuple[int, float]]:
+    (found,) = store.read_blocks([Window(1, 0, 12 * FIVE, FIVE)])
+    values = [
+        (int(start), float(value))
+        for block in found
+        for start, value in zip(block.grid.event_starts(), block.values, strict=True)
+        if not np.isnan(value)
+    ]
+    return sorted(values)
+
+
+ALL = [(number * FIVE, float(number)) for number in range(12)]
+
+
+def test_values_for_an_old_grid_are_not_stored_beside_those_for_the_new_one(
+    store: Store, changed: Sensor
+) -> None:
+    """Two messages were read, one before the grid changed and one after; the later one came first."""
+    writer = Writer(store, max_queue_bytes=1_000_000)
+    for resolution, offset in ((QUARTER, 0), (FIVE, MINUTE)):
+        blocks = list(make_blocks(1, 1, Grid(offset, resolution, 4), np.ones(4), Timing(belief_horizon=0), 1))
+        with pytest.raises(StoreUnavailableError, match="CS 1 has just been changed"):
+            writer.submit(blocks, {1: Target("CS 1", "MW")}).result()
+    writer.close()
+    assert known(store) == ALL
+
+
+def test_a_sensor_is_not_compacted_by_a_grid_that_it_had_before(
+    store: Store, sensor: Sensor, changed: Sensor
+) -> None:
+    with pytest.raises(StoreUnavailableError, match="CS 1 has just been changed"):
+        list(compact_sensor(store, sensor))
+    assert known(store) == ALL
+    list(compact_sensor(store, changed))
+    assert known(store) == ALL
+
+
+def test_nothing_is_deleted_by_a_grid_that_a_sensor_had_before(
+    store: Store, sensor: Sensor, changed: Sensor
+) -> None:
+    entry = AuditEntry(1, None, "delete data", "sensor", 1, "", None, None, actor="the tests")
+    with pytest.raises(StoreUnavailableError, match="CS 1 has just been changed"):
+        list(delete_beliefs(store, Selection(sensor, Period(0, 6 * FIVE)), entry))
+    assert known(store) == ALL
+    list(delete_beliefs(store, Selection(changed, Period(0, 6 * FIVE)), entry))
+    assert known(store) == ALL[6:]
+    assert store.read_heads([1])[1].grid == (FIVE, 0)

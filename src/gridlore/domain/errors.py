@@ -129,7 +129,7 @@ class OverloadError(GridloreError):
 
 
 class StoreUnavailableError(GridloreError):
-    """The database cannot be reached now; nothing was stored."""
+    """The database cannot be reached now; nothing was stored, unless it was lost at the very commit."""
 
 
 class SchemaError(GridloreError):

@@ -31,3 +31,14 @@ class Head(NamedTuple):
     events_end: int | None = None
     latest: Latest | None = None
     measured: Latest | None = None
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Resolution and offset of the events anything is known about [µs]; None when nothing is.
+
+        The newest event is the one that ends last.
+        """
+        if self.latest is None or self.events_end is None:
+            return None
+        resolution = self.events_end - self.latest.event_start
+        return resolution, self.latest.event_start % resolution

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.merging import compact_blocks
 from gridlore.domain.sensors import Sensor
-from gridlore.store.attempts import write
+from gridlore.store.attempts import lock_as_known, write
 from gridlore.store.interface import Store, Window, WriteTransaction
 
 STEP = 16 * MAX_BLOCK_VALUES
@@ -33,19 +33,20 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
     Raises
     ------
     StoreUnavailableError
-        The step that failed has changed nothing; start again at any time.
+        The step that failed has changed nothing, unless the connection was lost at its very commit; or the
+        sensor has got another grid since it was looked up. Start again at any time.
     """
     head = store.read_heads([sensor.id]).get(sensor.id)
     if head is None or head.events_start is None or head.events_end is None:
         return
     stretch = STEP * sensor.resolution
     for start in range(head.events_start, head.events_end, stretch):
-        yield _compact_stretch(store, Window(sensor.id, start, start + stretch, sensor.resolution))
+        yield _compact_stretch(store, sensor, Window(sensor.id, start, start + stretch, sensor.resolution))
 
 
-def _compact_stretch(store: Store, window: Window) -> CompactionStep:
+def _compact_stretch(store: Store, sensor: Sensor, window: Window) -> CompactionStep:
     def fold(transaction: WriteTransaction) -> CompactionStep:
-        transaction.lock_sensors([window.sensor_id])
+        lock_as_known(transaction, sensor)
         (touching,) = transaction.read_blocks([window])
         blocks = [block for block in touching if block.start >= window.start]
         folds = compact_blocks(blocks)

@@ -15,7 +15,7 @@ from gridlore.domain.erasure import Erasure, Period, Ranked, Tally, add_tallies,
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant
-from gridlore.store.attempts import write
+from gridlore.store.attempts import lock_as_known, write
 from gridlore.store.interface import BlockKey, BlockPage, Store, WriteTransaction
 
 BLOCKS = 1024
@@ -65,7 +65,9 @@ def delete_beliefs(store: Store, selection: Selection, entry: AuditEntry) -> Ite
     Raises
     ------
     StoreUnavailableError
-        The step that failed has changed nothing; those before it are done. Start again at any time.
+        The step that failed has changed nothing, unless the connection was lost at its very commit, and those
+        before it are done; or the sensor has got another grid since it was looked up. Start again at any
+        time.
     """
     key: BlockKey | None = BlockKey(selection.period.end, 0)
     while key is not None:
@@ -79,7 +81,7 @@ def _step(
     """One transaction: what it deleted, and before which block to go on; None when nothing is left."""
 
     def delete(transaction: WriteTransaction) -> tuple[Sequence[Block], dict[int, Tally]]:
-        head = transaction.lock_sensors([selection.sensor.id])[selection.sensor.id]
+        head = lock_as_known(transaction, selection.sensor)
         page = transaction.read_page(_page(selection.sensor, key))
         erasure = erase(page, selection.period, selection.source_ids)
         if erasure.erased:

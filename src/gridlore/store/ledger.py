@@ -74,6 +74,7 @@ class Ledger:
         candidates = [block for batch in batches for block in batch]
         self._heads = transaction.lock_sensors({block.sensor_id for block in candidates})
         self._first_seqs = {head.sensor_id: head.next_seq for head in self._heads.values()}
+        self._known_grids = {head.sensor_id: head.grid for head in self._heads.values() if head.grid}
         fresh = [head.sensor_id for head in self._heads.values() if head.events_start is None]
         self._fresh_grids = transaction.read_grids(fresh) if fresh else {}
         self._shelves = self._read_shelves(candidates)
@@ -103,10 +104,9 @@ class Ledger:
         ReplacementError
             A value would rewrite history; nothing of the batch is taken.
         StoreUnavailableError
-            A sensor without values has got another grid or unit since its sender's message was read.
+            A sensor has got another grid or unit since its sender's message was read.
         """
-        if self._fresh_grids:
-            self._check_grids(candidates, targets)
+        self._check_grids(candidates, targets)
         entered: list[Block] = []
         removed: list[Block] = []
         stored = unchanged = 0
@@ -132,12 +132,14 @@ class Ledger:
 
     def _check_grids(self, candidates: Iterable[Block], targets: Mapping[int, Target]) -> None:
         for block in candidates:
+            grid = (block.resolution, block.start % block.resolution)
             fresh = self._fresh_grids.get(block.sensor_id)
             if fresh is None:
-                continue
-            target = targets.get(block.sensor_id)
-            unit = fresh[2] if target is None else target.unit
-            if fresh != (block.resolution, block.start % block.resolution, unit):
+                is_right = self._known_grids.get(block.sensor_id, grid) == grid
+            else:
+                target = targets.get(block.sensor_id)
+                is_right = fresh == (*grid, fresh[2] if target is None else target.unit)
+            if not is_right:
                 name = _name(targets, block.sensor_id)
                 raise StoreUnavailableError(f"{name} has just been changed. Please send this again.")
 

@@ -24,7 +24,7 @@ def _config(connection: Connection) -> Config:
 
 
 def upgrade_schema(connection: Connection, revision: str = "head") -> None:
-    """Run every revision the database has not seen, up to this one, each in a transaction of its own.
+    """Run every revision the database has not seen, up to this one, all in one transaction.
 
     Raises
     ------
