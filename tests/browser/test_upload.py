@@ -79,6 +79,7 @@ def test_when_a_forecast_was_made_can_be_typed(page, table):
     page.keyboard.type("0900AM")
     assert page.get_by_label("Forecast at").input_value() == "2025-03-28T09:00"
     expect(page.get_by_role("radio", name="forecast, all at one time")).to_be_checked()
+    expect(page.locator("#said[aria-busy]")).to_have_count(0)  # what was typed has been read
     page.get_by_role("button", name="Store 188 values").click()
     expect(page.get_by_role("heading", name="Stored")).to_be_visible()
 
