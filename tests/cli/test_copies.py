@@ -7,8 +7,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from gridlore.bootstrap import open_store
 from gridlore.config import load_settings
+from gridlore.domain.errors import StoreUnavailableError
+from gridlore.store.relational import RelationalStore
 from tests.cli.conftest import Run
 
 
@@ -48,6 +52,18 @@ def test_a_backup_is_recorded_and_replaces_no_file_unless_told_to(
     assert run("backup", "gridlore.db", "--force").exit_code == 1
     assert run("backup", "copy.db", "--force").exit_code == 0
     assert len(run("audit", "--action", "back up").stdout.splitlines()) == 2
+
+
+def test_a_copy_that_is_whole_is_told_so_though_it_cannot_be_recorded(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise StoreUnavailableError("The database is too busy right now.")
+
+    monkeypatch.setattr(RelationalStore, "record", busy)
+    made = run("backup", "copy.db")
+    assert (made.exit_code, "It is whole." in made.stdout) == (0, True)
+    assert "not in the record: The database is too busy" in made.stderr
 
 
 def test_a_database_in_use_is_not_replaced(run: Run, world: Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ from gridlore.bootstrap import back_up, check_copy, connect_store, open_store, p
 from gridlore.cli.invocation import Invocation, done
 from gridlore.cli.terminal import console
 from gridlore.config import Settings, key_file
-from gridlore.domain.errors import BackupError, SchemaError
+from gridlore.domain.errors import BackupError, SchemaError, StoreUnavailableError
 
 PAGE = 4096
 """What a page of the database holds. [bytes]"""
@@ -57,6 +57,18 @@ def backup(invocation: Invocation, file: Path, force: bool) -> None:
             file,
             lambda copied, total: progress.update(task, completed=copied * PAGE, total=total * PAGE),
         )
+    click.echo(
+        f"{file}: {copy.size} bytes, {copy.rows.get('belief_block', 0)} blocks of "
+        f"{copy.rows.get('sensor', 0)} sensors, schema {copy.revision}. It is whole."
+    )
+    click.echo(_tell_key(settings, "is not in it"))
+    try:
+        _record_backup(settings, file)
+    except StoreUnavailableError as error:
+        click.echo(f"That it was made is not in the record: {error.message}", err=True)
+
+
+def _record_backup(settings: Settings, file: Path) -> None:
     with suppress(SchemaError):  # an older database can be copied too, before it is upgraded
         store = connect_store(settings)
         try:
@@ -64,11 +76,6 @@ def backup(invocation: Invocation, file: Path, force: bool) -> None:
             store.record([done("back up", "database", None, "the database", after={"file": str(file)})])
         finally:
             store.close()
-    click.echo(
-        f"{file}: {copy.size} bytes, {copy.rows.get('belief_block', 0)} blocks of "
-        f"{copy.rows.get('sensor', 0)} sensors, schema {copy.revision}. It is whole."
-    )
-    click.echo(_tell_key(settings, "is not in it"))
 
 
 @click.command(short_help="Put a copy in the place of the database.")
