@@ -1,4 +1,4 @@
-"""A request whose body takes long is answered by what its sender may do when the whole body has come.
+"""A request that takes long is answered by what its sender may do when its body has come, or its thread.
 
 Every route that waits for a body is asked with one that is held: half of it comes, then something is taken
 back that the sender had, then the rest comes. The answer must be that of a request sent afterwards, and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from gridlore.services.directory_cache import DirectoryCache
 from gridlore.services.grants import revoke_grant
 from gridlore.services.keys import KeyRing
 from gridlore.store.interface import Store
+from gridlore.web.threads import Threads
 from tests.conftest import MADE, Databases, WorldClient
 from tests.web.test_isolation import routes_of
 
@@ -153,6 +154,8 @@ def revoke_grants(store: Store, user: User) -> None:
 
 
 End = Callable[[Store, User], None]
+Answers = tuple[httpx.Response, httpx.Response | None]
+"""To a request while something was taken back, and to the same one afterwards."""
 
 
 def cases() -> Iterator[tuple[str, Held, End | None]]:
@@ -210,68 +213,160 @@ def snapshot(store: Store) -> tuple[object, ...]:
     return records, heads, store.read_audit(1000, None, AuditFilter())
 
 
-@pytest.mark.parametrize(
-    ("user", "held", "end"),
-    list(cases()),
-    ids=lambda part: getattr(part, "__name__", None) or getattr(part, "path", part) or "nothing",
-)
-def test_what_is_taken_back_while_a_body_is_held_counts(
-    databases: Databases, caches: list[DirectoryCache], user: str, held: Held, end: End | None
-) -> None:
+@dataclass
+class Scene:
+    """An application, and who asks it for something."""
+
+    store: Store
+    app: Litestar
+    cache: DirectoryCache
+    asker: User
+    build: Callable[[], httpx.Request]
+
+    def take_back(self, end: End) -> None:
+        """Take something back, and have the application see it."""
+        end(self.store, self.asker)
+        self.cache.refresh()
+
+    def run(self, ask: Callable[[httpx.AsyncClient], Coroutine[Any, Any, Answers]]) -> Answers:
+        """What is answered while the application runs."""
+        transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]  # Litestar declares each message
+
+        async def run() -> Answers:
+            async with self.app.lifespan(), httpx.AsyncClient(transport=transport) as http:
+                return await ask(http)
+
+        return asyncio.run(run())
+
+
+@pytest.fixture
+def set_scene(databases: Databases, caches: list[DirectoryCache]) -> Iterator[Callable[[str, Held], Scene]]:
+    """Prepares that a user asks something."""
     settings = databases.settings(databases.create(databases.template(WORLD)))
     store = connect_store(settings)
-    accounts = open_accounts(settings)
-    asker = next(one for one in store.read_directory().users if one.email.startswith(user))
-    key = WorldClient(httpx.Client(), settings).key("asa", "gateway")
-    session, token = accounts.issue_session(asker, time.time()), accounts.issue_token(asker, time.time())
-    app = create_app(settings)
-    (cache,) = caches
 
-    def build() -> httpx.Request:
-        headers, form = {"Accept": "text/html"}, held.form
-        if held.credential == "session":
-            headers["Cookie"] = f"gridlore_session={session}"
-            form = {**(form or {}), "form_token": accounts.sign_form(session)}
-        else:
-            headers["Authorization"] = key if held.credential == "key" else token
-        return httpx.Request(
-            held.method,
-            f"http://testserver.local{held.path.replace('{key}', key[:16])}",
-            headers=headers,
-            json=held.json,
-            data=form,
-            files={"file": ("table.csv", "time,value\n2020-05-01T00:00Z,1\n")} if held.file else None,
-        )
+    def prepare(user: str, held: Held) -> Scene:
+        accounts = open_accounts(settings)
+        asker = next(one for one in store.read_directory().users if one.email.startswith(user))
+        key = WorldClient(httpx.Client(), settings).key("asa", "gateway")
+        session = accounts.issue_session(asker, time.time())
+        token = accounts.issue_token(asker, time.time())
+        app = create_app(settings)
 
+        def build() -> httpx.Request:
+            headers, form = {"Accept": "text/html"}, held.form
+            if held.credential == "session":
+                headers["Cookie"] = f"gridlore_session={session}"
+                form = None if form is None else {**form, "form_token": accounts.sign_form(session)}
+            else:
+                headers["Authorization"] = key if held.credential == "key" else token
+            return httpx.Request(
+                held.method,
+                f"http://testserver.local{held.path.replace('{key}', key[:16])}",
+                headers=headers,
+                json=held.json,
+                data=form,
+                files={"file": ("table.csv", "time,value\n2020-05-01T00:00Z,1\n")} if held.file else None,
+            )
+
+        return Scene(store, app, caches[0], asker, build)
+
+    yield prepare
+    store.close()
+
+
+def name(part: object) -> str:
+    return str(getattr(part, "__name__", None) or getattr(part, "path", part) or "nothing")
+
+
+@pytest.mark.parametrize(("user", "held", "end"), list(cases()), ids=name)
+def test_what_is_taken_back_while_a_body_is_held_counts(
+    set_scene: Callable[[str, Held], Scene], user: str, held: Held, end: End | None
+) -> None:
+    scene = set_scene(user, held)
     before: list[tuple[object, ...]] = []
 
     async def bring(request: httpx.Request) -> AsyncIterator[bytes]:
         body = request.read()
         yield body[: len(body) // 2]
         if end is not None:
-            end(store, asker)
-            cache.refresh()
-        before.append(snapshot(store))
+            scene.take_back(end)
+        before.append(snapshot(scene.store))
         yield body[len(body) // 2 :]
 
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # Litestar declares each message's type
+    async def ask(http: httpx.AsyncClient) -> Answers:
+        request = scene.build()
+        headers = [field for field in request.headers.raw if field[0] != b"Content-Length"]
+        slow = httpx.Request(request.method, request.url, headers=headers, content=bring(request))
+        answer = await http.send(slow)
+        return answer, None if end is None else await http.send(scene.build())
 
-    async def ask() -> tuple[httpx.Response, httpx.Response | None]:
-        async with app.lifespan(), httpx.AsyncClient(transport=transport) as http:
-            request = build()
-            headers = [field for field in request.headers.raw if field[0] != b"Content-Length"]
-            slow = httpx.Request(request.method, request.url, headers=headers, content=bring(request))
-            answer = await http.send(slow)
-            return answer, None if end is None else await http.send(build())
-
-    answer, fresh = asyncio.run(ask())
+    answer, fresh = scene.run(ask)
     if fresh is None:
         assert answer.status_code == held.code, answer.text
     else:
         assert told(answer) == told(fresh), answer.text
         assert answer.status_code in (303, 400, 401, 404), answer.text
-        assert snapshot(store) == before[0], "and nothing has changed"
-    store.close()
+        assert snapshot(scene.store) == before[0], "and nothing has changed"
+
+
+def page(path: str) -> Held:
+    return Held("GET", path, "session")
+
+
+WAITING = [
+    *(("asa", page(path)) for path in ("/", "/sensors/1")),
+    *(("asa", page(f"/sensors/1/{name}")) for name in ("series.json", "data.csv", "quality.json")),
+    ("asa", Held("GET", "/api/gridlore/v1/sensors", "token")),
+    *(("asa", held) for held in OF_USERS[4:]),
+    ("asa", OF_PAGES[4]),
+    *(
+        ("root", page(f"/administration{path}"))
+        for path in ("", "/changes", "/accounts", "/users", "/sensors", "/users/new", "/users/1")
+    ),
+    *(("root", held) for held in OF_ADMINS),
+]
+"""Who asks for what needs a thread, for which there may be a wait."""
+
+
+def waits_for_threads() -> Iterator[tuple[str, Held, End | None]]:
+    for user, held in WAITING:
+        for end in (None, deactivate, end_tokens, *((demote,) if user == "root" else ())):
+            yield user, held, end
+
+
+@pytest.mark.parametrize(("user", "held", "end"), list(waits_for_threads()), ids=name)
+def test_what_is_taken_back_while_a_request_waits_for_a_thread_counts(
+    set_scene: Callable[[str, Held], Scene],
+    monkeypatch: pytest.MonkeyPatch,
+    user: str,
+    held: Held,
+    end: End | None,
+) -> None:
+    scene = set_scene(user, held)
+    waits: list[int] = []
+    run = Threads.run
+
+    async def wait_and_run(threads: Threads, *asked: Any) -> Any:
+        waits.append(1)
+        if end is not None and len(waits) == 1:
+            scene.take_back(end)
+        return await run(threads, *asked)
+
+    async def ask(http: httpx.AsyncClient) -> Answers:
+        with monkeypatch.context() as patch:
+            patch.setattr(Threads, "run", wait_and_run)
+            answer = await http.send(scene.build())
+        return answer, None
+
+    answer, _ = scene.run(ask)
+    assert waits, "it needs no thread"
+    if end is None:
+        assert answer.status_code == held.code, answer.text
+    elif answer.status_code == 303:
+        assert answer.headers["location"].startswith("/login?next="), "led to the log-in form"
+    else:
+        assert answer.status_code in (401, 404), answer.text
 
 
 def test_every_route_that_waits_for_a_body_is_held(databases: Databases) -> None:

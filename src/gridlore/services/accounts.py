@@ -7,6 +7,7 @@ when their time is over, when the user is deactivated or when the user's ``token
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from functools import cached_property, lru_cache
 from typing import NewType
@@ -49,6 +50,7 @@ class Accounts:
         self._sessions = URLSafeSerializer(secret_key, salt="gridlore-session")
         self._invitations = URLSafeSerializer(secret_key, salt="gridlore-invitation")
         self._forms = Signer(secret_key, salt="gridlore-form")
+        self._uploads = Signer(secret_key, salt="gridlore-upload")
         self._token_max_age = token_max_age
         self._claims_of_token = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._tokens, text))
         self._claims_of_session = lru_cache(maxsize=CACHED_TOKENS)(lambda text: _read(self._sessions, text))
@@ -127,6 +129,13 @@ class Accounts:
     def sign_form(self, session: str) -> str:
         """What shows that a form was sent by a page of this session."""
         return self._forms.get_signature(session).decode()
+
+    def sign_upload(self, session: str, sensor_id: int, digest: str) -> str:
+        """What shows that a file was read here, in this session and for this sensor.
+
+        It has a signer of its own: a form's token is given to anybody, for whatever session they say.
+        """
+        return self._uploads.get_signature(json.dumps([session, sensor_id, digest])).decode()
 
     def _user(self, directory: Directory, claims: Claims, now_seconds: float, max_age: int) -> User:
         user_id, token_key, issued_at = claims

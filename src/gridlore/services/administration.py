@@ -144,7 +144,7 @@ class Administration:
         Raises
         ------
         UserError
-            The user is deactivated.
+            The user is deactivated, or is ``actor``: who has only a session must not get a password.
         AuthenticationError
             As ``carry_out``.
         """
@@ -152,6 +152,8 @@ class Administration:
             records = transaction.records()
             check_actor(records, actor, admin=True)
             user = _find_user(records, user_id)
+            if user.id == actor.id:
+                raise UserError("Your own password is changed on your profile.")
             if not user.active:
                 raise UserError(f"{user.email} is deactivated, and cannot set a password. Activate it first.")
             transaction.record(

@@ -41,9 +41,10 @@ Packed = tuple[bytes, dict[str, str]]
 @get(SENSORS_PATH)
 async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Every sensor the user may use, and what is newest about those that the user may read."""
-    caller = authenticate(platform, request)
+    authenticate(platform, request)
 
     def answer() -> Packed:
+        caller = authenticate(platform, request)  # again: there may have been a wait for the thread
         sensors = caller.directory.accessible(caller.user)
         readable = caller.directory.accessible(caller.user, purpose=Purpose.READ)
         heads = platform.query.read_heads(readable)

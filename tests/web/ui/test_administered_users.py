@@ -168,3 +168,17 @@ def test_users_follow_the_rules_of_world_files(
     fields = {"email": "new@plug.example", "account": "Plug & Go", **changed}
     assert told in root.send(form, 422, **fields).text
     assert recorded(client) == []
+
+
+def test_who_has_only_a_session_gets_no_password_by_inviting_themselves(
+    client: WorldClient, root: Person
+) -> None:
+    user = find_user(client, "root@meter.example")
+    page = root.go(f"{USERS}/{user.id}")
+    forms = [form for form in page.forms if form.action == f"/administration/invitations/{user.id}"]
+    assert forms == []
+    (token,) = {form.fields["form_token"] for form in page.forms if form.method == "post"}
+    answer = client.http.post(f"/administration/invitations/{user.id}", data={"form_token": token})
+    assert answer.status_code == 422
+    assert "changed on your profile" in answer.text
+    assert find_user(client, "root@meter.example").token_key == user.token_key

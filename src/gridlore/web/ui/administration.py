@@ -151,9 +151,9 @@ def _read_number(request: AnyRequest, name: str) -> int | None:
 @get("/administration")
 async def show_administration(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """What there is, and what was changed most recently."""
-    caller = require_admin(platform, request)
-    directory = caller.directory
+    require_admin(platform, request)
     entries = await platform.in_thread(platform.administration.read_changes, RECENT)
+    directory = require_admin(platform, request).directory  # again: there may have been a wait for the thread
     return render(
         platform,
         request,
@@ -171,9 +171,10 @@ async def show_administration(request: AnyRequest, platform: NamedDependency[Pla
 @get("/administration/changes")
 async def show_changes(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """The record of changes, newest first, a page at a time."""
-    caller = require_admin(platform, request)
+    require_admin(platform, request)
     before = _read_number(request, "before")
     entries = await platform.in_thread(platform.administration.read_changes, CHANGES + 1, before)
+    caller = require_admin(platform, request)  # again, as above
     shown = entries[:CHANGES]
     return render(
         platform,
@@ -191,12 +192,12 @@ async def show_list(
     request: AnyRequest, platform: NamedDependency[Platform], section: FromPath[str]
 ) -> Template:
     """All accounts, users or sensors that a search finds, a page at a time."""
-    caller = require_admin(platform, request)
+    require_admin(platform, request)
     lists = {"accounts": _list_accounts, "users": _list_users, "sensors": _list_sensors}
     if section not in lists:
         raise NoSuchPageError
     search = " ".join(request.query_params.get("q", "")[:200].split())
-    listing = await platform.in_thread(lists[section], caller, search)
+    listing = await platform.in_thread(lambda: lists[section](require_admin(platform, request), search))
     asked = request.query_params.get("page", "")
     last = max(1, -(-len(listing.rows) // PAGE))
     page = min(int(asked), last) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1

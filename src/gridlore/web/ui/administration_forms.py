@@ -31,7 +31,6 @@ from gridlore.services.directory import Directory
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.services.world.reading import KEYS
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.administration import changed_fields, read_done
 from gridlore.web.ui.rendering import render, site_url
@@ -142,10 +141,10 @@ async def show_new(
     request: AnyRequest, platform: NamedDependency[Platform], section: FromPath[str]
 ) -> Template:
     """An empty form."""
-    caller = require_admin(platform, request)
+    require_admin(platform, request)
     subject = _subject(section)
     return await platform.in_thread(
-        _show_form, platform, request, caller, Edit(subject, None, {}), _new_form(request, subject)
+        _show_form, platform, request, Edit(subject, None, {}), _new_form(request, subject)
     )
 
 
@@ -157,7 +156,7 @@ async def show_record(
     caller = require_admin(platform, request)
     subject = _subject(section)
     form = write_form(caller.directory, _find(caller.directory, subject, record_id))
-    return await platform.in_thread(_show_form, platform, request, caller, Edit(subject, record_id, {}), form)
+    return await platform.in_thread(_show_form, platform, request, Edit(subject, record_id, {}), form)
 
 
 @post("/administration/{section:str}/new", status_code=200)
@@ -165,9 +164,9 @@ async def submit_new(
     request: AnyRequest, platform: NamedDependency[Platform], section: FromPath[str]
 ) -> Template | Redirect:
     """Make something new, once it is confirmed."""
-    caller, form = await receive_form(platform, request, require_admin)
+    _, form = await receive_form(platform, request, require_admin)
     return await platform.in_thread(
-        _submit, platform, request, caller, read_edit(_subject(section), None, form), form
+        _submit, platform, request, read_edit(_subject(section), None, form), form
     )
 
 
@@ -179,9 +178,7 @@ async def submit_record(
     caller, form = await receive_form(platform, request, require_admin)
     subject = _subject(section)
     _find(caller.directory, subject, record_id)
-    return await platform.in_thread(
-        _submit, platform, request, caller, read_edit(subject, record_id, form), form
-    )
+    return await platform.in_thread(_submit, platform, request, read_edit(subject, record_id, form), form)
 
 
 @post("/administration/invitations/{record_id:int}", status_code=200)
@@ -191,7 +188,7 @@ async def submit_invitation(
     """Make a link with which a user can set a password, and show it once."""
     caller, _ = await receive_form(platform, request, require_admin)
     _find(caller.directory, Subject.USER, record_id)
-    return await platform.in_thread(_invite, platform, request, caller, record_id, None)
+    return await platform.in_thread(_invite, platform, request, record_id, None)
 
 
 @post("/administration/passwords/{record_id:int}", status_code=200)
@@ -218,14 +215,15 @@ async def submit_password(
         else:
             return Redirect(f"/administration/users/{user.id}?done={entry.id}", status_code=303)
     edit, written = Edit(Subject.USER, user.id, {}), write_form(caller.directory, user)
-    return _show_form(platform, request, caller, edit, written, {"password": problem})
+    return _show_form(platform, request, edit, written, {"password": problem})
 
 
 def _submit(
-    platform: Platform, request: AnyRequest, caller: Caller, edit: Edit, form: Mapping[str, str]
+    platform: Platform, request: AnyRequest, edit: Edit, form: Mapping[str, str]
 ) -> Template | Redirect:
+    caller = require_admin(platform, request)  # again: there may have been a wait for the thread
     if form.get("back"):
-        return _show_form(platform, request, caller, edit, form)
+        return _show_form(platform, request, edit, form)
     now = platform.clock()
     seal = form.get("seal", "")
     has_changed = False
@@ -236,36 +234,33 @@ def _submit(
             except ChangedMeanwhileError:
                 has_changed = True
             else:
-                return _show_done(platform, request, caller, entry)
+                return _show_done(platform, request, entry)
         proposal = platform.administration.propose(caller.user, edit, now)
     except EditError as error:
-        return _show_form(platform, request, caller, edit, form, error.problems)
+        return _show_form(platform, request, edit, form, error.problems)
     if not proposal.changes_something:
         return _show_form(
-            platform, request, caller, edit, form, {"": "Nothing was changed: all fields are as they were."}
+            platform, request, edit, form, {"": "Nothing was changed: all fields are as they were."}
         )
     return _show_confirmation(platform, request, proposal, form, has_changed=has_changed)
 
 
-def _show_done(
-    platform: Platform, request: AnyRequest, caller: Caller, entry: AuditEntry
-) -> Template | Redirect:
+def _show_done(platform: Platform, request: AnyRequest, entry: AuditEntry) -> Template | Redirect:
     if entry.subject == Subject.USER and entry.before is None and entry.subject_id is not None:
-        return _invite(platform, request, caller, entry.subject_id, entry)
+        return _invite(platform, request, entry.subject_id, entry)
     address = f"/administration/{entry.subject}s/{entry.subject_id}?done={entry.id}"
     return Redirect(address, status_code=303)
 
 
-def _invite(
-    platform: Platform, request: AnyRequest, caller: Caller, user_id: int, created: AuditEntry | None
-) -> Template:
+def _invite(platform: Platform, request: AnyRequest, user_id: int, created: AuditEntry | None) -> Template:
+    caller = require_admin(platform, request)  # again: there may have been a wait for the thread
     now = platform.clock()
     try:
         user, invitation = platform.administration.invite(caller.user, user_id, now)
     except UserError as error:
         edit = Edit(Subject.USER, user_id, {})
         form = write_form(caller.directory, _find(caller.directory, Subject.USER, user_id))
-        return _show_form(platform, request, caller, edit, form, {"": error.message})
+        return _show_form(platform, request, edit, form, {"": error.message})
     return render(
         platform,
         request,
@@ -321,12 +316,11 @@ def _warnings(proposal: Proposal) -> list[str]:
 def _show_form(
     platform: Platform,
     request: AnyRequest,
-    caller: Caller,
     edit: Edit,
     form: Mapping[str, str],
     problems: Mapping[str, str] | None = None,
 ) -> Template:
-    directory, subject = caller.directory, edit.subject
+    directory, subject = require_admin(platform, request).directory, edit.subject
     record = None if edit.id is None else _find(directory, subject, edit.id)
     with_data = subject is Subject.SENSOR and edit.id and bool(platform.administration.with_data(edit.id))
     return render(

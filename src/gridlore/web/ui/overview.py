@@ -21,6 +21,7 @@ from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.freshness import describe_newest
 from gridlore.web.ui.rendering import render
+from gridlore.web.ui.session import require_caller
 
 PAGE = 50
 """Sensors on a page."""
@@ -82,10 +83,11 @@ async def show_overview(platform: Platform, request: AnyRequest, caller: Caller)
     choice = Choice.of(request)
     if not may_use_services(caller.user, caller.directory.account(caller.user)):
         return render(platform, request, "overview.html", choice=choice, without_role=True)
-    return await platform.in_thread(_show, platform, request, caller, choice)
+    return await platform.in_thread(_show, platform, request, choice)
 
 
-def _show(platform: Platform, request: AnyRequest, caller: Caller, choice: Choice) -> Template:
+def _show(platform: Platform, request: AnyRequest, choice: Choice) -> Template:
+    caller = require_caller(platform, request)  # again: there may have been a wait for the thread
     now = platform.clock()
     seen = caller.directory.accessible(caller.user, purpose=Purpose.READ)
     found = search_sensors(caller, seen, choice.search)

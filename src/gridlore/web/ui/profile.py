@@ -22,7 +22,7 @@ from gridlore.services.directory import Directory
 from gridlore.services.keys import MAX_NAME, KeyRequest
 from gridlore.services.world import MAX_PASSWORD
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller, log_in, note
+from gridlore.web.auth import log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.entrance import session_cookie
 from gridlore.web.ui.rendering import render
@@ -39,11 +39,9 @@ LIFETIMES = {"90": "in 90 days", "365": "in a year", "": "never"}
 """When a new key ends: days, and how that is told."""
 
 
-def _show(
-    platform: Platform, request: AnyRequest, caller: Caller, *, code: int = 200, **context: object
-) -> Template:
-    account = caller.directory.account(caller.user)
-    directory = platform.directory.current  # which has what was changed just now
+def _show(platform: Platform, request: AnyRequest, *, code: int = 200, **context: object) -> Template:
+    caller = require_caller(platform, request)  # who may have waited, and has changed something just now
+    directory, account = caller.directory, caller.directory.account(caller.user)
     own = [key for key in directory.keys.values() if key.user_id == caller.user.id]
     return render(
         platform,
@@ -98,9 +96,8 @@ def _describe_shares(directory: Directory, account_id: int) -> list[tuple[str, s
 @get("/profile")
 async def show_profile(request: AnyRequest, platform: NamedDependency[Platform]) -> Template:
     """Who one is, and what one can do about it."""
-    caller = require_caller(platform, request)
     notice = NOTICES.get(request.query_params.get("notice", ""))
-    return _show(platform, request, caller, notice=notice)
+    return _show(platform, request, notice=notice)
 
 
 @post("/profile/token", status_code=200)
@@ -113,7 +110,6 @@ async def submit_token(request: AnyRequest, platform: NamedDependency[Platform])
     return _show(
         platform,
         request,
-        caller,
         token=platform.accounts.issue_token(caller.user, now / 1_000_000),
         until=tell_instant(until, "UTC"),
         until_instant=format_instant(until // 1_000_000 * 1_000_000),
@@ -139,8 +135,8 @@ async def submit_key(request: AnyRequest, platform: NamedDependency[Platform]) -
     except AuthenticationError:
         raise
     except GridloreError as error:
-        return _show(platform, request, caller, code=422, key_problem=error.message, form=form)
-    return _show(platform, request, caller, key=text, key_name=key.name)
+        return _show(platform, request, code=422, key_problem=error.message, form=form)
+    return _show(platform, request, key=text, key_name=key.name)
 
 
 @post("/profile/keys/{prefix:str}/revoke", status_code=303)
@@ -152,7 +148,7 @@ async def submit_revocation(
     key = caller.directory.find_key(prefix)
     if key is None or key.user_id != caller.user.id:
         problem = "You have no such key, or it was revoked already."
-        return _show(platform, request, caller, code=404, key_problem=problem)
+        return _show(platform, request, code=404, key_problem=problem)
     with suppress(UserError):  # somebody else revoked it just now
         await platform.in_thread(platform.keys.revoke, key.id, platform.clock(), caller.user)
     return Redirect("/profile?notice=revoked", status_code=303)
@@ -164,7 +160,7 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
     caller, form = await receive_form(platform, request)
 
     def refuse(problem: str, code: int = 422) -> Template:
-        return _show(platform, request, caller, code=code, problem=problem)
+        return _show(platform, request, code=code, problem=problem)
 
     password = form.get("password", "")
     if password != form.get("again"):

@@ -49,12 +49,16 @@ async def show_sensor(
     """The page of one sensor; who may only post to it is led to where that is done."""
     caller = require_caller(platform, request)
     sensor = find_sensor(caller, sensor_id, None)
-    directory = caller.directory
-    if not directory.may_access(caller.user, sensor):
+    if not caller.directory.may_access(caller.user, sensor):
         return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
+    return await platform.in_thread(_show, platform, request, sensor_id)
+
+
+def _show(platform: Platform, request: AnyRequest, sensor_id: int) -> Template:
+    caller = require_caller(platform, request)  # again: there may have been a wait for the thread
+    sensor, directory, now = find_sensor(caller, sensor_id), caller.directory, platform.clock()
     may_post = directory.may_access(caller.user, sensor, Purpose.POST)
-    now = platform.clock()
-    head, freshness = await platform.in_thread(_read, platform, caller, sensor, now)
+    head, freshness = _read(platform, caller, sensor, now)
     return render(
         platform,
         request,

@@ -77,10 +77,11 @@ async def _answer(
     write: Callable[[Caller, Sensor, Fields], tuple[bytes, dict[str, str], str]],
 ) -> ASGIApp:
     """Let the caller in, and write the answer beside the event loop: body, headers, media type."""
-    caller = require_caller(platform, request)
-    sensor = find_sensor(caller, sensor_id)
+    find_sensor(require_caller(platform, request), sensor_id)
 
     def work() -> tuple[bytes, dict[str, str], str]:
+        caller = require_caller(platform, request)  # again: there may have been a wait for the thread
+        sensor = find_sensor(caller, sensor_id)
         body, headers, media_type = write(caller, sensor, merge_fields(query_fields(request), b""))
         return *pack(body, FRESH | headers, compress=wants_gzip(request)), media_type
 

@@ -98,7 +98,7 @@ def check_form(platform: Platform, request: AnyRequest, token: str | None) -> No
     if origin and origin.partition("://")[2] != request.headers.get("host"):
         raise AuthorizationError
     if request.cookies.get(SESSION_COOKIE) and not hmac.compare_digest(
-        form_token(platform, request).encode(), (token or "").encode()
+        form_token(platform, request).encode(), (token or "").encode("utf-8", "replace")
     ):
         raise AuthorizationError
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
@@ -38,7 +37,8 @@ from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
 from gridlore.web.ui.series import find_sensor
-from gridlore.web.ui.session import FORM_TOKEN, check_form, read_form, require_caller
+from gridlore.web.ui.session import check_form, read_form, require_caller
+from gridlore.web.ui.upload_form import read_upload_form
 from gridlore.web.ui.upload_preview import describe_choices, describe_reading, digest, tell_rows
 from gridlore.wire.responses import reject
 
@@ -100,6 +100,7 @@ async def submit_file(
         _, sensor = _let_in(platform, request, sensor_id)
         problem = error.message if isinstance(error, FileError) else "The file did not arrive whole."
         return _ask_for_file(platform, request, sensor, problem, code=400)
+    _let_in(platform, request, sensor_id)
     return _show_look(platform, request, sensor, look)
 
 
@@ -116,7 +117,9 @@ async def submit_check(
         _check_signature(platform, request, sensor, packed, form.get("signature", ""))
         look = await platform.tables.run(_look_again, packed, sensor, form, now)
     except FileError as error:
+        _let_in(platform, request, sensor_id)
         return _ask_for_file(platform, request, sensor, error.message, code=400)
+    _let_in(platform, request, sensor_id)
     step = form.get("step")
     if step not in {STORE, STORE_REST}:
         return _show_look(platform, request, sensor, look)
@@ -170,13 +173,11 @@ def _let_in(platform: Platform, request: AnyRequest, sensor_id: int) -> tuple[Ca
 
 async def _read_upload(platform: Platform, request: AnyRequest) -> tuple[str, bytes]:
     """Name and bytes of the uploaded file; a form that does not come from a page of ours is refused."""
-    form = await request.form()
-    token = form.get(FORM_TOKEN)
-    check_form(platform, request, token if isinstance(token, str) else None)
-    file = form.get("file")
-    if not isinstance(file, UploadFile) or not file.filename:
+    form = await read_upload_form(request)
+    check_form(platform, request, form.token)
+    if not form.name:
         raise FileError("Choose a file first.")
-    return file.filename, await file.read(MAX_FILE_BYTES + 1)
+    return form.name, form.file
 
 
 def _look_first(name: str, data: bytes, sensor: Sensor, now: int) -> Look:
@@ -284,7 +285,7 @@ def _sign(platform: Platform, request: AnyRequest, sensor: Sensor, packed: str) 
     """What shows that we packed this file, in this session and for this sensor."""
     session = request.cookies.get(SESSION_COOKIE, "")
     file = hashlib.sha256(packed.encode()).hexdigest()
-    return platform.accounts.sign_form(f"{session}/upload/{sensor.id}/{file}")
+    return platform.accounts.sign_upload(session, sensor.id, file)
 
 
 def _check_signature(
