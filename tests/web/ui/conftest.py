@@ -26,3 +26,11 @@ def root(client: WorldClient) -> Person:
     person = Person(client)
     assert person.log_in("root@meter.example", "root's password") == 303
     return person
+
+
+@pytest.fixture
+def ann(client: WorldClient) -> Person:
+    """Who lives in one of the houses of two_houses.toml, for tests that have that world."""
+    person = Person(client)
+    assert person.log_in("ann@house.example", "ann's password") == 303
+    return person

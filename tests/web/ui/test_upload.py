@@ -28,13 +28,6 @@ def client(world_client: Callable[..., WorldClient]) -> WorldClient:
     return world_client(WORLD)
 
 
-@pytest.fixture
-def ann(client: WorldClient) -> Person:
-    person = Person(client)
-    assert person.log_in("ann@house.example", "ann's password") == 303
-    return person
-
-
 def quarter_hours(count: int = 40, **changed: str) -> str:
     """A table in which row n, counted from 1 as spreadsheets do, can be given another value."""
     lines = ["time;value"]

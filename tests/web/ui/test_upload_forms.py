@@ -25,13 +25,6 @@ def client(world_client: Callable[..., WorldClient]) -> WorldClient:
     return world_client(WORLD)
 
 
-@pytest.fixture
-def ann(client: WorldClient) -> Person:
-    person = Person(client)
-    assert person.log_in("ann@house.example", "ann's password") == 303
-    return person
-
-
 def form_token(ann: Person) -> str:
     return str(ann.form(ann.go(ROOF), ROOF).fields["form_token"])
 
