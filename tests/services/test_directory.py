@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -126,9 +125,11 @@ class Broken:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.version = 1
+        self.failed = 0
 
     def directory_version(self) -> int:
         if self.error is not None:
+            self.failed += 1
             raise self.error
         return self.version
 
@@ -145,7 +146,7 @@ def test_changes_are_seen_again_after_any_error_and_what_hides_them_is_told(erro
     cache = DirectoryCache(store, AUTHORITY, max_age=0.01, monotonic=lambda: now[0])  # type: ignore[arg-type]
     try:
         store.error, store.version = error, 2
-        time.sleep(0.05)
+        wait_for(lambda: store.failed > 1)
         now[0] = BLIND
         assert cache.trouble() is None, "a short while is nothing to tell of"
         now[0] = BLIND + 1
@@ -157,15 +158,27 @@ def test_changes_are_seen_again_after_any_error_and_what_hides_them_is_told(erro
         cache.close()
 
 
-def test_a_table_that_is_away_for_a_moment_does_not_end_looking(databases: Databases) -> None:
+def test_a_table_that_is_away_for_a_moment_does_not_end_looking(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = databases.settings(databases.create(databases.template(None)))
     store = connect_store(settings)
+    failed, look = list[Exception](), store.directory_version
+
+    def watched() -> int:
+        try:
+            return look()
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    monkeypatch.setattr(store, "directory_version", watched)
     engine = create_engine(settings.database_url.replace("postgresql:", "postgresql+psycopg:"))
     cache = DirectoryCache(store, AUTHORITY, max_age=0.01)
     try:
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE directory_state RENAME TO elsewhere"))
-        time.sleep(0.1)
+        wait_for(lambda: bool(failed))
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO directory_state"))
         with store.change_directory() as transaction:

@@ -242,6 +242,49 @@ def test_there_is_a_database_at_every_moment_of_a_restore(
     assert check_copy(aside).rows == rows != check_copy(database).rows
 
 
+def die_writing(database: Path) -> dict[str, bytes]:
+    """What a process that is killed leaves beside a database, which is removed."""
+    script = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode = WAL")
+connection.execute("INSERT INTO account (id, name, roles) VALUES (99, 'Killed Co', '')")
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", script, str(database)], check=False)
+    database.unlink()
+    left = {end: database.with_name(database.name + end).read_bytes() for end in ("-wal", "-shm")}
+    assert len(left["-wal"]) > 4096
+    return left
+
+
+@pytest.mark.parametrize("disk", ["good", "full"])
+def test_what_a_killed_server_left_beside_a_database_is_not_worked_into_another(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, disk: str
+) -> None:
+    database, draft, aside = places
+    left = die_writing(database)
+    rows = check_copy(draft).rows
+    if disk == "full":
+        monkeypatch.setattr(Path, "replace", full_disk)
+        with pytest.raises(BackupError, match=r"is as it was.*No space"):
+            put_in_place(draft, database, aside)
+        assert {end: database.with_name(database.name + end).read_bytes() for end in left} == left
+        return
+    kept = put_in_place(draft, database, aside)
+    assert {path.name.removeprefix(aside.name): path.read_bytes() for path in kept} == left
+    assert check_copy(database).rows == rows
+    assert sorted(path.name for path in database.parent.glob("used.db*")) == ["used.db"]
+
+
+def test_a_copy_in_the_place_of_another_is_alone(places: tuple[Path, Path, Path]) -> None:
+    database, old, _ = places
+    die_writing(old)
+    copy = back_up(database, old, lambda *_: None)
+    assert sorted(path.name for path in old.parent.glob("draft.db*")) == ["draft.db"]
+    assert check_copy(old) == copy
+
+
 def test_where_a_file_has_one_name_only_it_is_moved(
     places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,13 +107,13 @@ def restore(invocation: Invocation, file: Path) -> None:
             store.record([done("restore", "database", None, "the database", after=facts)])
         finally:
             store.close()
-        existed = put_in_place(draft, database, aside)
+        kept = put_in_place(draft, database, aside)
     click.echo(
         f"{database} is {file} now: {copy.rows.get('belief_block', 0)} blocks of "
         f"{copy.rows.get('sensor', 0)} sensors."
     )
-    if existed:
-        click.echo(f"What was there before is kept as {aside}; remove it when it is not needed any more.")
+    if kept:
+        click.echo(f"What was there before is kept as {kept[-1]}; remove it when it is not needed any more.")
     click.echo(_tell_key(settings, "stays as it is"))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,10 +104,11 @@ def prepare_copy(file: Path, database: Path) -> Iterator[Path]:
         yield draft
 
 
-def put_in_place(draft: Path, database: Path, aside: Path) -> bool:
-    """Make ``draft`` the database, and keep the one that was there as ``aside``; whether there was one.
+def put_in_place(draft: Path, database: Path, aside: Path) -> list[Path]:
+    """Make ``draft`` the database, and keep what was there as ``aside``; the files that were kept.
 
-    There is a database of this name at every moment, the old one or the new one.
+    Where there was a database, there is one of this name at every moment, the old one or the new one. What
+    SQLite kept beside one that is gone is kept too: it would be worked into the new one.
 
     Raises
     ------
@@ -118,20 +119,18 @@ def put_in_place(draft: Path, database: Path, aside: Path) -> bool:
     unchanged = f"{str(database)!r} cannot be replaced, and is as it was"
     with _sentences(unchanged), closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    if not database.exists():
-        _keep(draft, database)
-        return False
-    with _only_user(database):
+    with _only_user(database) if database.exists() else nullcontext():
         with _sentences(unchanged):
             _sync(draft)
-            _exchange(draft, database, aside)
-        replaced = f"{str(database)!r} has been replaced, and what was there before is {str(aside)!r}"
+            kept = _exchange(draft, database, aside)
+        before = f", and what was there before is {str(kept[-1])!r}" if kept else ""
+        replaced = f"{str(database)!r} has been replaced{before}"
         with _sentences(f"{replaced}; but the disk does not say that this outlasts a loss of power"):
             _sync(database.parent)
-    return True
+    return kept
 
 
-def _exchange(draft: Path, database: Path, aside: Path) -> None:
+def _exchange(draft: Path, database: Path, aside: Path) -> list[Path]:
     """Give the database, and what SQLite keeps beside it, another name, and its own to ``draft``; or none."""
     parts = [(database.with_name(database.name + end), aside.with_name(aside.name + end)) for end in BESIDE]
     moved: list[tuple[Path, Path]] = []
@@ -140,8 +139,9 @@ def _exchange(draft: Path, database: Path, aside: Path) -> None:
             if part.exists():
                 part.rename(place)
                 moved.append((part, place))
-        _name_again(database, aside)
-        moved.append((database, aside))
+        if database.exists():
+            _name_again(database, aside)
+            moved.append((database, aside))
         draft.replace(database)
     except BaseException:
         for part, place in reversed(moved):
@@ -150,6 +150,7 @@ def _exchange(draft: Path, database: Path, aside: Path) -> None:
             elif part.samefile(place):
                 place.unlink()
         raise
+    return [place for _, place in moved]
 
 
 def _name_again(file: Path, name: Path) -> None:
@@ -216,6 +217,8 @@ def _keep(draft: Path, file: Path) -> None:
     """Give a finished file its name, durably."""
     with _sentences(f"{str(file)!r} cannot be written"):
         _sync(draft)
+        for end in BESIDE:  # of a database that had this name: SQLite would work it into this one
+            file.with_name(file.name + end).unlink(missing_ok=True)
         draft.replace(file)
         _sync(file.parent)
 
