@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -79,13 +78,20 @@ class Link(asyncio.Protocol):
 
 @dataclass
 class Period:
-    """What happened in one part of the load: latencies by kind [s], own memory of the server [MiB]."""
+    """What happened in one part of the load: latencies by kind [s], own memory of the server [MiB].
+
+    ``seconds``: how long it lasted; ``cpu``: what the server used of its core meanwhile; ``yardstick``: how
+    long a fixed piece of work took the client's core. [s]
+    """
 
     latencies: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     late: int = 0
     stored: int = 0
     memory: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu: float = 0.0
+    yardstick: list[float] = field(default_factory=list)
 
     def take(self, ask: Ask, seconds: float, problem: str | None, *, late: bool = False) -> None:
         """Count one answer."""
@@ -100,6 +106,11 @@ class Period:
     def count(self) -> int:
         """Requests answered."""
         return sum(len(latencies) for latencies in self.latencies.values())
+
+    @property
+    def capacity(self) -> float:
+        """Requests per second at which the server's core would be fully busy."""
+        return self.count / self.cpu if self.cpu else math.inf
 
 
 class Sender:
@@ -171,33 +182,13 @@ class Sender:
         period.errors += warm.errors
         return rate, period
 
-    async def keep_up(
-        self,
-        asks: Iterable[Ask],
-        rate: float,
-        seconds: float,
-        periods: list[Period],
-        tell: Callable[[int], None],
-    ) -> None:
-        """Send evenly, so many per second; ``tell`` is called with the number of each period that is over."""
+    async def keep_up(self, asks: Iterable[Ask], rate: float, seconds: float, period: Period) -> None:
+        """Send evenly, so many per second, and count the answers in ``period``."""
         began = time.perf_counter() + 0.05
-        total = max(1, round(rate * seconds))
-        moments = (began + number / rate for number in range(total))
-        open_in: Counter[int] = Counter()
-        for number in range(total):
-            open_in[number * len(periods) // total] += 1
-        following = 0
-
-        def take(ask: Ask, moment: float, taken: float, problem: str | None, *, late: bool) -> None:
-            nonlocal following
-            number = min(len(periods) - 1, round((moment - began) * rate) * len(periods) // total)
-            periods[number].take(ask, taken, problem, late=late)
-            open_in[number] -= 1
-            while following < len(periods) and not open_in[following]:
-                tell(following)
-                following += 1
-
-        await self.send(asks, moments, CLIENTS, take)
+        moments = (began + number / rate for number in range(max(1, round(rate * seconds))))
+        await self.send(
+            asks, moments, CLIENTS, lambda ask, _, *rest, **facts: period.take(ask, *rest, **facts)
+        )
 
 
 def percentile(values: list[float], part: float) -> float:

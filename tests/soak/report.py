@@ -21,6 +21,10 @@ TAIL_DRIFT, TAIL_GRACE = 1.5, 0.020
 """The same for p99. It is made of fsyncs, checkpoints and requests that met a log-in: a few slow seconds of a
 disk or of a neighbour are one in a hundred of a third, and are no trend of the server. [s]"""
 
+COST_DRIFT = 1.5
+"""The same for the processor time of a request, which a larger database and a slower machine raise too; the
+yardstick beside it tells of the machine."""
+
 FEW = 200
 """A kind with fewer requests in a third is shown and not judged; p99 needs ten times as many."""
 
@@ -64,6 +68,9 @@ def find_faults(periods: Sequence[Period], busy: float) -> list[str]:
             before, after = percentile(first[kind], part), percentile(last[kind], part)
             if after > before * drift + grace:
                 faults.append(f"{kind}: p{part} rises from {before * 1000:.1f} to {after * 1000:.1f} ms")
+    costs = compare_costs(periods)["request"]
+    if costs[1] > costs[0] * COST_DRIFT:
+        faults.append(f"a request takes {costs[1]} ms of the server's core, and took {costs[0]}")
     before, after = median_memory(periods[THIRD - 1 : THIRD + 2]), median_memory(periods[-3:])
     if after > before * (1 + MEMORY_GROWTH) + MEMORY_GRACE:
         faults.append(f"memory rises from {before:.1f} to {after:.1f} MiB in the last two thirds")
@@ -72,17 +79,44 @@ def find_faults(periods: Sequence[Period], busy: float) -> list[str]:
     return faults
 
 
-HEADING = "period  requests  errors    late  p50 ms  p99 ms  max ms  memory MiB"
+HEADING = (
+    "period  requests  errors    late  p50 ms  p99 ms  max ms  memory MiB  busy  ms of core  yardstick ms"
+)
 
 
 def show_period(number: int, period: Period) -> str:
     """A line of the table."""
     latencies = join([period])[ALL]
-    shown = "".join(f"{percentile(latencies, part) * 1000:8.1f}" for part in (50, 99, 100))
+    shown = "".join(f"{percentile(latencies, rank) * 1000:8.1f}" for rank in (50, 99, 100))
     return (
         f"{number + 1:6d}  {period.count:8d}  {len(period.errors):6d}  {period.late:6d}{shown}  "
-        f"{median_memory([period]):10.1f}"
+        f"{median_memory([period]):10.1f}  {part(period.cpu, period.seconds):4.0%}"
+        f"{part(period.cpu, period.count) * 1000:12.2f}{median_yardstick([period]) * 1000:14.2f}"
     )
+
+
+def part(some: float, of: float) -> float:
+    """How much of one there is for each of the other; NaN where there is none."""
+    return some / of if of else math.nan
+
+
+def median_yardstick(periods: Sequence[Period]) -> float:
+    """How long the fixed piece of work took. [s]"""
+    samples = [sample for period in periods for sample in period.yardstick]
+    return statistics.median(samples) if samples else math.nan
+
+
+def compare_costs(periods: Sequence[Period]) -> dict[str, list[float]]:
+    """Processor time of a request in the server, and of the fixed piece of work, in both thirds. [ms]"""
+    thirds = (periods[:THIRD], periods[-THIRD:])
+    request = [
+        part(sum(period.cpu for period in third), sum(period.count for period in third)) for third in thirds
+    ]
+    yardstick = [median_yardstick(third) for third in thirds]
+    return {
+        "request": [round(seconds * 1000, 3) for seconds in request],
+        "yardstick": [round(seconds * 1000, 3) for seconds in yardstick],
+    }
 
 
 def compare_thirds(periods: Sequence[Period]) -> list[dict[str, object]]:

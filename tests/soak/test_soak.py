@@ -10,7 +10,7 @@ import pytest
 from tests.soak.__main__ import Plan, run, show_end
 from tests.soak.load import Period
 from tests.soak.mix import MALFORMED, SHARES
-from tests.soak.report import PERIODS, THIRD, find_faults
+from tests.soak.report import PERIODS, THIRD, find_faults, show_period
 
 KINDS = ("single", "read week")
 
@@ -18,7 +18,13 @@ KINDS = ("single", "read week")
 def make_periods() -> list[Period]:
     """Half an hour that is flat."""
     return [
-        Period({kind: [0.002] * 240 + [0.010] * 5 for kind in KINDS}, memory=[100.0] * 60)
+        Period(
+            {kind: [0.002] * 240 + [0.010] * 5 for kind in KINDS},
+            memory=[100.0] * 60,
+            seconds=60.0,
+            cpu=0.4,
+            yardstick=[0.001] * 60,
+        )
         for _ in range(PERIODS)
     ]
 
@@ -51,6 +57,15 @@ def test_what_becomes_slower_in_the_last_third_does_not(kind: str, latencies: li
     for period in periods[-THIRD:]:
         period.latencies[kind] = latencies
     assert any(fault.startswith(said) for fault in find_faults(periods, 0.5))
+
+
+def test_requests_that_take_ever_more_of_the_core_do_not_pass() -> None:
+    periods = make_periods()
+    for period in periods[-THIRD:]:
+        period.cpu = 0.7
+    (fault,) = find_faults(periods, 0.5)
+    assert fault.startswith("a request takes 1.429 ms of the server's core, and took 0.816")
+    assert show_period(29, periods[-1]).split()[-3:] == ["1%", "1.43", "1.00"]
 
 
 def test_memory_that_grows_an_error_and_a_client_out_of_breath_do_not_pass() -> None:
