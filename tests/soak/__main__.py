@@ -7,7 +7,8 @@ First the mix (``mix.SHARES``) as fast as it is answered, which grows the databa
 then at 70 % of that rate, each request when it is due, which shows at what rate the server's core would be
 fully busy. That is the capacity: clients who wait for one another share commits, and those who come when they
 please share fewer. Then at 70 % of the capacity, which each period measures anew for the next: a shared
-machine is slower at some times than at others. Server and client have a core each. ``report`` says what is flat.
+machine is slower at some times than at others. Server and client have a core each. ``report`` says what is
+flat.
 """
 
 from __future__ import annotations
