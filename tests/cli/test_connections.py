@@ -102,6 +102,24 @@ def cut(stream: bytes, places: Sequence[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(marks)]
 
 
+@pytest.mark.parametrize("body", [b"", SMUGGLED])
+@pytest.mark.parametrize(
+    ("version", "wish"),
+    [
+        (b"1.1", b"Connection: close, Upgrade\r\nUpgrade: h2c\r\n"),
+        (b"1.1", b"Upgrade: h2c\r\nConnection: Upgrade\r\nConnection: close\r\n"),
+        (b"1.0", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+    ],
+)
+def test_a_last_request_is_answered_whatever_it_wishes_for(version: bytes, wish: bytes, body: bytes) -> None:
+    head = b"POST /last HTTP/%b\r\n%bContent-Length: %d\r\n\r\n" % (version, wish, len(body))
+    for stream in (head + body, head + body + SMUGGLED):
+        for pieces in ([stream], cut(stream, range(len(stream)))):
+            asked, answers = receive(pieces)
+            assert asked == [("POST", "/last", body)]
+            assert answers.startswith(b"HTTP/1.1 200 OK")
+
+
 @given(sent=st.lists(requests(), min_size=1, max_size=4), places=st.lists(st.integers(0, 2000), max_size=12))
 def test_requests_are_told_apart_the_same_way_however_they_are_cut(
     sent: list[Sent], places: list[int]
@@ -116,6 +134,14 @@ def test_byte_by_byte_a_body_stays_a_body(wish: bytes) -> None:
     head = b"POST /one HTTP/1.1\r\nHost: here\r\n%bContent-Length: %d\r\n\r\n" % (wish, len(SMUGGLED))
     asked, _ = receive([bytes([byte]) for byte in head + SMUGGLED])
     assert asked == [("POST", "/one", SMUGGLED)]
+
+
+@pytest.mark.parametrize("trailers", [b"a: b\r\n" * 12_000, b"a: " + b"b" * 70_000], ids=["many", "long"])
+def test_a_long_body_does_not_pay_for_long_trailers(trailers: bytes) -> None:
+    head = b"POST /one HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    _, answer = receive([head, *[chunk] * 30, b"0\r\n", *cut(trailers, range(0, len(trailers), 9_000))])
+    assert answer.startswith(b"HTTP/1.1 431 ")
 
 
 def test_what_follows_a_wish_for_a_tunnel_is_read_by_nobody() -> None:

@@ -74,7 +74,7 @@ class PlainParser(HttpRequestParser):
     """Reads requests and stays with HTTP/1.1 whatever they wish for, which HTTP allows.
 
     A parser that sees a wish for another protocol takes what follows the head for that protocol's, and reads
-    no body. This one is then given the same head again, without the wish, and goes on behind it: so it does
+    no body. Then a new one is given the same head again, without the wish, and goes on behind it: so it does
     not matter in how many pieces a head comes, nor behind what. Java's own client wishes for HTTP/2 with
     every message that it posts.
     """
@@ -82,17 +82,22 @@ class PlainParser(HttpRequestParser):
     def __init__(self, protocol: PatientProtocol) -> None:
         super().__init__(protocol)
         self.protocol = protocol
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
     def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
         """Read on; raises as the parser does."""
-        rest = memoryview(data)
+        rest, read = memoryview(data), super().feed_data
         while rest:
             try:
-                super().feed_data(rest)
+                read(rest)
                 break
             except HttpParserUpgrade as wish:
                 rest = rest[wish.args[0] :]
-            super().feed_data(self.protocol.plain_head())
+            head = self.protocol.plain_head()
+            # Anew: a parser that was told to close after this message would read no other.
+            following = self.protocol.parser = PlainParser(self.protocol)
+            read = super(PlainParser, following).feed_data
+            read(head)
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -101,7 +106,6 @@ class PatientProtocol(HttpToolsProtocol):
     def __init__(self, patience: Patience, **parts: Any) -> None:
         super().__init__(**parts)
         self.parser = PlainParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.patience = patience
         self.body_bytes = 0
         self.arrived = 0
@@ -181,7 +185,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Some of a body has come."""
         size = len(body)
         self.body_bytes += size
-        self.surplus -= FRAMING * size
+        self.surplus = max(0, self.surplus - FRAMING * size)  # or a long body would pay for long trailers
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:

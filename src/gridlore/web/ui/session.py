@@ -9,11 +9,14 @@ import hmac
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
+from litestar.exceptions import InternalServerException
+
 from gridlore.domain.errors import (
     AuthenticationError,
     AuthorizationError,
     BodyTooLargeError,
     GridloreError,
+    MessageError,
 )
 from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, Caller, admit, session_caller, session_user
@@ -128,6 +131,8 @@ async def read_form(platform: Platform, request: AnyRequest) -> dict[str, str]:
         It cannot be read at all.
     BodyTooLargeError
         It has more escapes than any form of ours.
+    MessageError
+        Its sender went away.
     """
     try:
         body = await request.body()
@@ -135,6 +140,8 @@ async def read_form(platform: Platform, request: AnyRequest) -> dict[str, str]:
             raise BodyTooLargeError(f"A form may have at most {MAX_ESCAPES} characters that are escaped.")
         text = body.decode()
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
+    except InternalServerException as error:  # all that the framework says of it
+        raise MessageError("The connection was closed before the whole form had come.") from error
     except (UnicodeDecodeError, ValueError) as error:
         raise AuthenticationError from error
     check_form(platform, request, fields.get(FORM_TOKEN))
