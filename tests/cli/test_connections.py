@@ -53,7 +53,8 @@ def requests(draw: st.DrawFn) -> Sent:
         fields.append(b"Transfer-Encoding: chunked\r\n")
         half = len(body) // 2
         chunks = [part for part in (body[:half], body[half:]) if part]
-        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in chunks) + b"0\r\n\r\n"
+        framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in chunks) + b"0\r\n"
+        framed += draw(st.sampled_from([b"", b"A-Trailer: after\r\nHost: there\r\n"])) + b"\r\n"
     head = b"".join(draw(st.permutations(fields)))
     method = b"POST" if body else draw(st.sampled_from([b"GET", b"POST"]))
     wire = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, path.encode(), head, framed)
@@ -71,6 +72,10 @@ def receive(pieces: Sequence[bytes]) -> tuple[list[Request], bytes]:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
+        assert [value for name, value in scope["headers"] if name in (b"host", b"a-trailer")] in (
+            [],
+            [b"here"],
+        )
         asked.append((scope["method"], scope["path"], body))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})

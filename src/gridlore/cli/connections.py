@@ -163,6 +163,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.wishes_to_upgrade = self.parser.should_upgrade()
         if not self.wishes_to_upgrade:
             super().on_headers_complete()
+            self.headers = []  # what follows the body does not change what stood before it
         elif self.parser.get_method() == b"CONNECT":  # what follows is no HTTP, wished for or not
             raise HeadRefusedError
 
