@@ -141,6 +141,18 @@ def test_byte_by_byte_a_body_stays_a_body(wish: bytes) -> None:
     assert asked == [("POST", "/one", SMUGGLED)]
 
 
+@pytest.mark.parametrize(
+    "rubbish", [b"\0", b"GET /two HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"], ids=["no HTTP", "too long"]
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_rubbish_behind_a_request_does_not_take_its_answer(rubbish: bytes, together: bool) -> None:
+    request = b"POST /one HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
+    asked, answer = receive([request * 2 + rubbish] if together else [request * 2, rubbish])
+    assert asked == [("POST", "/one", b"{}")] * 2
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 2
+    assert answer.lower().count(b"connection: close") == 1
+
+
 @pytest.mark.parametrize("trailers", [b"a: b\r\n" * 12_000, b"a: " + b"b" * 70_000], ids=["many", "long"])
 def test_a_long_body_does_not_pay_for_long_trailers(trailers: bytes) -> None:
     head = b"POST /one HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -16,6 +16,7 @@ from gridlore.domain.errors import UserError
 from gridlore.services import keys
 from gridlore.services.keys import MAX_KEYS, KeyRing
 from gridlore.store.interface import DirectoryTransaction
+from gridlore.wire.messages import read_post
 from tests.conftest import Databases, WorldClient, wait_for
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "world.toml"
@@ -48,8 +49,7 @@ def post(client: WorldClient, key: str, **fields: Any) -> httpx.Response:
         "unit": "MW",
         "start": "2024-05-01T00:00:00Z",
         "duration": "PT15M",
-        "value": 1,
-        **fields,
+        **(fields if "values" in fields else {"value": 1, **fields}),
     }
     return send(client, key, "POST", "/api/v1_1/postMeterData", json=message)
 
@@ -132,6 +132,32 @@ def test_an_expired_key_opens_nothing(client: WorldClient) -> None:
     store.close()
     change(client, lambda directory: directory.save_key(replace(stored, expires_at=later - 3_600_000_000)))
     wait_for(lambda: status(client, key) == 401)
+
+
+def test_a_key_that_ends_while_a_long_message_is_read_stores_nothing(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = list[str]()
+
+    def read_slowly(*args: Any, **named: Any) -> Any:
+        command = read_post(*args, **named)
+        reading.append("once")
+        change(client, lambda directory: directory.save_key(replace(stored, revoked_at=1)))
+        wait_for(lambda: status(client, key) == 401)
+        return command
+
+    monkeypatch.setattr("gridlore.web.api_v1_1.read_post", read_slowly)
+    client = world_client(WORLD, DIRECTORY_MAX_AGE="0.05")
+    key = client.key("vera", "gateway")
+    wait_for(lambda: status(client, key) == 200)
+    store = connect_store(client.settings)
+    (stored,) = store.read_directory().keys
+    store.close()
+    values = [0.123456789] * 20_000
+    assert post(client, key, connection="Kettle", values=values, duration="PT5000H").status_code == 401
+    assert reading == ["once"]
+    known = client.request("vera", "GET", "/api/gridlore/v1/sensors").json()["sensors"]
+    assert [sensor["last_event"] for sensor in known if sensor["name"] == "Kettle"] == [None]
 
 
 def change(client: WorldClient, what: Callable[[DirectoryTransaction], object]) -> None:

@@ -190,8 +190,15 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Say what was wrong with what is no HTTP, or too long, and so never reaches the application."""
-        if self.head_is_too_long:
+        """Say what was wrong with what is no HTTP, or too long, and so never reaches the application.
+
+        If what came before it is still worked on, that is answered, as it may be stored, and nothing else.
+        """
+        cycle = self.cycle
+        if cycle is not None and not cycle.more_body and not cycle.response_complete:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+        elif self.head_is_too_long:
             problem = f"The request line and headers are longer than {self.patience.head} bytes."
             self.turn_down(431, problem)
         else:

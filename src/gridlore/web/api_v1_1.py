@@ -96,6 +96,8 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
             caller = authenticate(platform, request, Purpose.POST)  # again: the body may have taken long
             units = caller.directory.weather_units
             command = read(endpoint, body, units, max_values=platform.max_values)
+            if len(body) > SHORT_BODY:
+                caller = authenticate(platform, request, Purpose.POST)  # and again: so may reading it
             return platform.ingest.post(caller.directory, caller.user, command, now)
 
         queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
