@@ -224,3 +224,11 @@ def test_a_file_at_the_limit_is_read_in_seconds():
     choices, table = choose(document, METER, {})
     assert read_rows(table, choices, METER, NOW).good.size == 250_000
     assert time.monotonic() - begun < 20
+
+
+def test_a_text_is_made_a_table_once_for_all_choices_that_are_tried() -> None:
+    document = Document("a.csv", "time,value\n2025-03-01 00:00,1;2\n")
+    table = document.table(0, ",")
+    assert document.table(0, ",") is table
+    assert document.table(0, ";").width == 2
+    assert [len(row) for row in document.table(0, ",").rows] == [len(row) for row in table.rows]

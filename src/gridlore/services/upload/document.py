@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
@@ -34,6 +34,8 @@ class Document:
     name: str
     text: str | None
     sheets: tuple[tuple[str, Table], ...] = ()
+    _read: dict[str, Table] = field(default_factory=dict, repr=False, compare=False)
+    """The text's table by delimiter, the last one only: to read it takes seconds."""
 
     def find_delimiter(self) -> str:
         """What most likely separates the columns; of a workbook, nothing does."""
@@ -47,10 +49,16 @@ class Document:
         FileError
             It is empty, or cannot be read.
         """
-        table = self.sheets[sheet][1] if self.text is None else read_table(self.text, delimiter)
+        table = self.sheets[sheet][1] if self.text is None else self._read_text(self.text, delimiter)
         if not table.rows:
             raise FileError("The file is empty.")
         return table
+
+    def _read_text(self, text: str, delimiter: str) -> Table:
+        if delimiter not in self._read:
+            self._read.clear()
+            self._read[delimiter] = read_table(text, delimiter)
+        return self._read[delimiter]
 
 
 def read_document(name: str, data: bytes) -> Document:
