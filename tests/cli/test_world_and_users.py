@@ -153,11 +153,13 @@ def test_a_running_application_refuses_the_tokens_of_a_user_soon_after(run, worl
         assert connections().status_code == 401
 
 
-def test_an_activated_user_may_go_on_with_the_old_token(run, world):
+def test_an_activated_user_needs_a_new_token(run, world):
     token = run("token", "ann@example.com").stdout.strip()
     run("user", "deactivate", "ann@example.com")
     run("user", "activate", "ann@example.com")
     with TestClient(create_app(load_settings())) as client:
+        assert client.get("/api/v1_1/getConnection", headers={"Authorization": token}).status_code == 401
+        token = run("token", "ann@example.com").stdout.strip()
         assert client.get("/api/v1_1/getConnection", headers={"Authorization": token}).status_code == 200
 
 

@@ -141,3 +141,31 @@ def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(
             held.set()
         assert [future.result().status_code for future in sent] == [200] * len(sent)
     assert client.request("ann", "GET", SENSORS).status_code == 200
+
+
+def test_tables_that_take_long_keep_no_other_reads_waiting(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, began = Event(), Semaphore(0)
+    monkeypatch.setattr(platform, "FILE_PATIENCE", 0.2)
+
+    def write_slowly(*_: object, **__: object) -> str:
+        began.release()
+        assert written.wait(30)
+        return "a table"
+
+    monkeypatch.setattr("gridlore.web.api_gridlore.write_csv", write_slowly)
+    client = world_client(WORLD)
+    period = {"sensor": "Pole 1", "start": "2024-05-01T00:00:00Z", "duration": "PT15M"}
+
+    def read(**more: str) -> int:
+        return client.request("ann", "GET", "/api/gridlore/v1/data", query={**period, **more}).status_code
+
+    assert read() == 200
+    with ThreadPoolExecutor(2) as people:
+        first = [people.submit(read, format="csv") for _ in range(2)]
+        assert all(began.acquire(timeout=10) for _ in first)
+        assert [read(format="csv") for _ in range(platform.THREADS + 1)] == [503] * (platform.THREADS + 1)
+        assert read() == 200
+        written.set()
+        assert [answer.result() for answer in first] == [200, 200]

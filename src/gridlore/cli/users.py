@@ -142,13 +142,18 @@ def _read_password(*, from_stdin: bool) -> str:
 @click.argument("email")
 @click.pass_obj
 def deactivate(invocation: Invocation, email: str) -> None:
-    """Keep the user EMAIL out: no log-in, tokens and API keys are refused. What was posted stays.
+    """Keep the user EMAIL out: no log-in, no API keys; tokens and sessions end. What was posted stays.
 
     \b
     Example:
       gridlore user deactivate ann@example.com
     """
-    changed = _change(invocation, email, "deactivate", lambda known: replace(known, active=False))
+    changed = _change(
+        invocation,
+        email,
+        "deactivate",
+        lambda known: replace(known, active=False, token_key=new_token_key()),
+    )
     click.echo(f"{changed.email} is deactivated.")
 
 
@@ -156,7 +161,7 @@ def deactivate(invocation: Invocation, email: str) -> None:
 @click.argument("email")
 @click.pass_obj
 def activate(invocation: Invocation, email: str) -> None:
-    """Let the user EMAIL in again; API keys, and tokens that are not too old, count again.
+    """Let the user EMAIL in again; API keys count again, tokens and sessions from before do not.
 
     \b
     Example:

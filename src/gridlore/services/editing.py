@@ -15,6 +15,7 @@ from gridlore.domain.audit import Facts
 from gridlore.domain.errors import GridloreError, WorldError
 from gridlore.domain.sensors import ADMIN, Account, Sensor, SensorKind, Source, User
 from gridlore.domain.timing import format_span
+from gridlore.services.accounts import new_token_key
 from gridlore.services.world.document import TABLES, Place, Problems, RawEntry
 from gridlore.services.world.planning import Change, Record, make_plan
 from gridlore.services.world.reading import ResolutionParser, SensorEntry, World, read_entries
@@ -171,6 +172,8 @@ def _plan_user(
         raise EditError({"email": f"A user's e-mail cannot change; it is {old.email}. Make a new user."})
     plan = make_plan(world, records, with_data, year)
     new = replace(plan.users[0].new, active=edit.fields.get("active", True) is True)
+    if not new.active:
+        new = replace(new, token_key=new_token_key())  # or old tokens would count again once the user does
     return EditPlan(plan.users[0].title, old, new, plan.sources[0].new)
 
 

@@ -9,9 +9,9 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, timezone
+from math import isnan
 from zoneinfo import ZoneInfo
 
-import numpy as np
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
@@ -23,7 +23,7 @@ from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant, format_span
 from gridlore.services.directory import Directory
 from gridlore.services.query import BeliefKey, History, Reading
-from gridlore.web.answers import CSV, JSON, AnyRequest, pack, send_bytes, wants_gzip
+from gridlore.web.answers import CSV, AnyRequest, pack, send_bytes, wants_gzip
 from gridlore.web.api_v1_1 import query_fields
 from gridlore.web.auth import Caller, authenticate
 from gridlore.web.bodies import read_body
@@ -89,17 +89,27 @@ async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> 
     authenticate(platform, request)
     body = await read_body(platform, request, platform.max_body_bytes)
 
-    def answer() -> tuple[Packed, str]:
-        caller = authenticate(platform, request)  # again: the body may have taken long
-        message = read_data(query_fields(request), body)
-        readings = platform.query.read(caller.directory, caller.user, message.query)
-        if message.format == "csv":
-            table = write_csv(caller.directory, readings, message.zone or UTC)
-            return pack(table.encode(), {}, compress=wants_gzip(request)), CSV
-        return pack(encode(_write_data(message, readings)), {}, compress=wants_gzip(request)), JSON
+    def ask() -> tuple[Caller, DataMessage]:
+        caller = authenticate(platform, request)  # again: the body may have taken long, or the thread
+        return caller, read_data(query_fields(request), body)
 
-    packed, media_type = await platform.in_thread(answer)
-    return send_bytes(*packed, media_type=media_type)
+    def answer() -> Packed | None:
+        caller, message = ask()
+        if message.format == "csv":
+            return None
+        readings = platform.query.read(caller.directory, caller.user, message.query)
+        return pack(encode(_write_data(message, readings)), {}, compress=wants_gzip(request))
+
+    def export() -> Packed:
+        caller, message = ask()
+        readings = platform.query.read(caller.directory, caller.user, message.query)
+        table = write_csv(caller.directory, readings, message.zone or UTC)
+        return pack(table.encode(), {}, compress=wants_gzip(request))
+
+    packed = await platform.in_thread(answer)
+    if packed is not None:
+        return send_bytes(*packed)
+    return send_bytes(*await platform.exports.run(export), media_type=CSV)
 
 
 def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
@@ -136,6 +146,7 @@ def write_csv(
     several = heading is not None or len(readings) > 1
     names = [heading or "sensor"] if several else []
     writer.writerow([*names, "event_start", "value", "belief_time", "source"])
+    tell = {source.id: _harmless(source.name) for source in directory.sources.values()}
     for reading in readings:
         picture = reading.picture
         named = [_harmless(reading.name)] if several else []
@@ -148,9 +159,8 @@ def write_csv(
         )
         for event_start, value, belief_time, source_id in columns:
             row: list[object] = [*named, format_instant(event_start, zone), "", "", ""]
-            if not np.isnan(value):
-                source = directory.sources.get(source_id)
-                row[-3:] = value, format_instant(belief_time, zone), _harmless(source.name if source else "")
+            if not isnan(value):
+                row[-3:] = value, format_instant(belief_time, zone), tell.get(source_id, "")
             writer.writerow(row)
     return table.getvalue()
 

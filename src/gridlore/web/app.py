@@ -69,7 +69,7 @@ def build_app(platform: Platform) -> Litestar:
         try:
             yield
         finally:
-            for threads in (platform.threads, platform.passwords, platform.tables, platform.workbooks):
+            for threads in platform.all_threads:
                 threads.shutdown()
             await asyncio.to_thread(platform.close)
 

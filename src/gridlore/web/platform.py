@@ -44,8 +44,11 @@ WORKBOOKS_AT_ONCE = 2
 """Uploaded files read at once. They have threads of their own, so that nothing else waits for them; and texts
 do not wait for workbooks, which can be made to take a minute."""
 
+EXPORTS_AT_ONCE = 2
+"""Tables (CSV) written at once, likewise: a million rows take some ten seconds."""
+
 FILE_PATIENCE = 20.0
-"""How long a file waits for others to be read. [s]"""
+"""How long a file waits for others to be read, or written. [s]"""
 
 MAX_OPEN_BYTES = 64 * 1024
 """Longest body, as sent and unpacked, where nobody has shown yet who they are, and of a form. [bytes]"""
@@ -56,7 +59,8 @@ def _threads() -> Threads:
 
 
 def _file_threads(name: str, count: int) -> Threads:
-    busy = "Other files are being read right now. Please try again in a minute."
+    done = "written" if name == "exports" else "read"
+    busy = f"Other files are being {done} right now. Please try again in a minute."
     return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
 
 
@@ -95,6 +99,12 @@ class Platform:
     passwords: Threads = field(default_factory=_password_threads)
     tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
     workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
+    exports: Threads = field(default_factory=lambda: _file_threads("exports", EXPORTS_AT_ONCE))
+
+    @property
+    def all_threads(self) -> tuple[Threads, ...]:
+        """Every kind of them."""
+        return self.threads, self.passwords, self.tables, self.workbooks, self.exports
 
     @property
     def max_open_bytes(self) -> int:

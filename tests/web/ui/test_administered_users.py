@@ -120,7 +120,11 @@ def test_a_deactivated_user_is_out_at_once_until_activated(client: WorldClient, 
     assert not [form for form in page.forms if "invitations" in form.action], "no link while it is so"
     assert client.request(None, "GET", "/api/v1_1/getConnection", headers=token).status_code == 401
     root.change(f"{USERS}/{ann.id}", active="on")
-    assert client.request(None, "GET", "/api/v1_1/getConnection", headers=token).status_code == 200
+    assert client.request(None, "GET", "/api/v1_1/getConnection", headers=token).status_code == 401, (
+        "for good"
+    )
+    client.tokens.clear()
+    assert client.request("ann", "GET", "/api/v1_1/getConnection").status_code == 200
     states = [(entry.before or {}, entry.after or {}) for entry in recorded(client)]
     assert [(before["state"], after["state"]) for before, after in states] == [
         ("deactivated", "active"),

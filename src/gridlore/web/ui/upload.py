@@ -230,7 +230,7 @@ def _queue(
     platform: Platform, request: AnyRequest, sensor: Sensor, choices: Choices, reading: Reading, now: int
 ) -> tuple[Caller, Future[Receipt]]:
     """All good rows as one batch, stored together or not at all; and for whom, as things are now."""
-    caller, _ = _let_in(platform, request, sensor.id)
+    caller, sensor = _let_in(platform, request, sensor.id)
     address = caller.directory.address(sensor)
     commands = make_commands(reading, sensor, address, choices.timing(now), max_values=platform.max_values)
     return caller, platform.ingest.post_all(caller.directory, caller.user, commands, now)
