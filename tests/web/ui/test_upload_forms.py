@@ -78,6 +78,7 @@ def test_no_codec_of_the_clients_choice_is_used(ann: Person, charset: str, conte
             400,
         ),
         ((b"no form at all",), FORM, 400),
+        ((part('name="a"\r\n folded', b"1"), FILE), FORM, 400),
         ((part('name="form_token"; filename="x"', b"1"),), FORM, 403),
     ],
 )

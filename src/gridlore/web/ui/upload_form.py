@@ -62,7 +62,9 @@ async def read_upload_form(request: AnyRequest) -> UploadForm:
         return form
     part: _Part | None = None
     try:
-        with PushMultipartParser(options.get("boundary", ""), max_segment_count=MAX_PARTS) as parser:
+        # Strict: no browser folds its headers, and to unfold them takes time.
+        boundary = options.get("boundary", "")
+        with PushMultipartParser(boundary, max_segment_count=MAX_PARTS, strict=True) as parser:
             async for chunk in request.stream():
                 for event in parser.parse(chunk) if chunk and not parser.closed else ():
                     if isinstance(event, MultipartSegment):
