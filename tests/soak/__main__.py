@@ -6,9 +6,8 @@
 First the mix (``mix.SHARES``) as fast as it is answered, which grows the database beyond its first pages;
 then at 70 % of that rate, each request when it is due, which shows at what rate the server's core would be
 fully busy. That is the capacity: clients who wait for one another share commits, and those who come when they
-please share fewer. Then at 70 % of the capacity, which each period measures anew for the next: a shared
-machine is slower at some times than at others. Server and client have a core each. ``report`` says what is
-flat.
+please share fewer. Then at 70 % of the capacity. Server and client have a core each. ``report`` says what is
+flat, and how long a fixed piece of work took meanwhile, which tells of the machine.
 """
 
 from __future__ import annotations
@@ -118,19 +117,21 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
         f"capacity: {capacity:.0f} requests/s ({fastest:.0f}/s with {CAPACITY_CLIENTS} clients; "
         f"{probe.cpu / probe.seconds:.0%} busy at {PROBE:.0%} of that)"
     )
+    rate = plan.rate or LOAD * capacity
+    tell(f"now {rate:.0f} requests/s")
     tell(HEADING)
     periods: list[Period] = []
     start_memory, client_cpu = own_memory(server), time.process_time()
     for number in range(PERIODS):
         period = Period()
-        await load(server, sender, asks, plan.rate or LOAD * capacity, plan.seconds / PERIODS, period)
-        capacity = min(fastest, period.capacity)
+        await load(server, sender, asks, rate, plan.seconds / PERIODS, period)
         tell(show_period(number, period))
         periods.append(period)
     lasted = sum(period.seconds for period in periods)
     requests = sum(period.count for period in periods)
     figures: dict[str, object] = {
         "fastest": round(fastest, 1),
+        "capacity": round(capacity, 1),
         "rate": round(requests / lasted, 1),
         "seconds": round(lasted, 1),
         "requests": requests,
