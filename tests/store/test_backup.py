@@ -277,12 +277,16 @@ def test_what_a_killed_server_left_beside_a_database_is_not_worked_into_another(
     assert sorted(path.name for path in database.parent.glob("used.db*")) == ["used.db"]
 
 
-def test_a_copy_in_the_place_of_another_is_alone(places: tuple[Path, Path, Path]) -> None:
+@pytest.mark.parametrize("end", backup.BESIDE)
+def test_no_copy_is_made_beside_what_would_be_worked_into_it(
+    places: tuple[Path, Path, Path], end: str
+) -> None:
     database, old, _ = places
-    die_writing(old)
-    copy = back_up(database, old, lambda *_: None)
-    assert sorted(path.name for path in old.parent.glob("draft.db*")) == ["draft.db"]
-    assert check_copy(old) == copy
+    old.with_name(old.name + end).write_bytes(b"of another database")
+    before = {path.name: path.read_bytes() for path in old.parent.iterdir()}
+    with pytest.raises(BackupError, match=f"draft.db{end}' is there"):
+        back_up(database, old, lambda *_: None)
+    assert {path.name: path.read_bytes() for path in old.parent.iterdir()} == before
 
 
 def test_where_a_file_has_one_name_only_it_is_moved(

@@ -113,7 +113,8 @@ def restore(invocation: Invocation, file: Path) -> None:
         f"{copy.rows.get('sensor', 0)} sensors."
     )
     if kept:
-        click.echo(f"What was there before is kept as {kept[-1]}; remove it when it is not needed any more.")
+        names = " and ".join(map(str, kept))
+        click.echo(f"What was there before is kept as {names}; remove it when it is not needed any more.")
     click.echo(_tell_key(settings, "stays as it is"))
 
 

@@ -45,10 +45,17 @@ def back_up(database: Path, file: Path, report: Report) -> Copy:
     Raises
     ------
     BackupError
-        There is no such database, no room, or the copy is not whole; no file was made or changed.
+        There is no such database, no room, something of another database beside ``file``, or the copy is not
+        whole; no file was made or changed.
     """
     if not database.is_file():
         raise BackupError(f"There is no database {str(database)!r}; --database-url names another.")
+    for beside in (file.with_name(file.name + end) for end in BESIDE):
+        if beside.exists():
+            raise BackupError(
+                f"{str(beside)!r} is there, of a database that is or was used as {str(file)!r}; it would be "
+                "worked into the copy. Name another file, or move it away."
+            )
     with _draft(file) as draft:
         with (
             _sentences(f"{str(database)!r} cannot be copied to {str(file)!r}"),
@@ -123,7 +130,7 @@ def put_in_place(draft: Path, database: Path, aside: Path) -> list[Path]:
         with _sentences(unchanged):
             _sync(draft)
             kept = _exchange(draft, database, aside)
-        before = f", and what was there before is {str(kept[-1])!r}" if kept else ""
+        before = f", and what was there before is {' and '.join(map(str, kept))}" if kept else ""
         replaced = f"{str(database)!r} has been replaced{before}"
         with _sentences(f"{replaced}; but the disk does not say that this outlasts a loss of power"):
             _sync(database.parent)
@@ -217,8 +224,6 @@ def _keep(draft: Path, file: Path) -> None:
     """Give a finished file its name, durably."""
     with _sentences(f"{str(file)!r} cannot be written"):
         _sync(draft)
-        for end in BESIDE:  # of a database that had this name: SQLite would work it into this one
-            file.with_name(file.name + end).unlink(missing_ok=True)
         draft.replace(file)
         _sync(file.parent)
 

@@ -58,8 +58,7 @@ def _threads() -> Threads:
     return Threads("web", THREADS, patience=PATIENCE, busy="The server is too busy. Please come back.")
 
 
-def _file_threads(name: str, count: int) -> Threads:
-    done = "written" if name == "exports" else "read"
+def _file_threads(name: str, count: int, done: str = "read") -> Threads:
     busy = f"Other files are being {done} right now. Please try again in a minute."
     return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
 
@@ -99,7 +98,7 @@ class Platform:
     passwords: Threads = field(default_factory=_password_threads)
     tables: Threads = field(default_factory=lambda: _file_threads("tables", TABLES_AT_ONCE))
     workbooks: Threads = field(default_factory=lambda: _file_threads("workbooks", WORKBOOKS_AT_ONCE))
-    exports: Threads = field(default_factory=lambda: _file_threads("exports", EXPORTS_AT_ONCE))
+    exports: Threads = field(default_factory=lambda: _file_threads("exports", EXPORTS_AT_ONCE, "written"))
 
     @property
     def all_threads(self) -> tuple[Threads, ...]:
