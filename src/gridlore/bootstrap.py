@@ -190,9 +190,9 @@ def _build_platform(
     opened.callback(monitoring.board.close)
 
     def close() -> None:
+        writer.close()  # asks the directory, until the last message is stored, who may still post
         directory.close()
         trail.close()
-        writer.close()
         monitoring.close()
         store.close()
 

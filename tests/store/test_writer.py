@@ -11,7 +11,7 @@ import pytest
 
 from gridlore.domain.beliefs import Block, make_blocks
 from gridlore.domain.commands import Receipt
-from gridlore.domain.errors import OverloadError, ReplacementError
+from gridlore.domain.errors import AuthenticationError, OverloadError, ReplacementError
 from gridlore.domain.merging import TIERS
 from gridlore.domain.overlay import overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
@@ -234,6 +234,28 @@ def test_in_play_mode_a_new_value_takes_the_place_of_the_old(store: Store) -> No
         if not np.isnan(value)
     ]
     assert len(beliefs) == len(set(beliefs)) == 6
+
+
+def test_a_message_is_checked_while_its_sensors_are_held_and_refused_alone(
+    writer: Writer, store: Store
+) -> None:
+    checked = threading.Event()
+
+    def refuse() -> None:
+        checked.set()
+        raise AuthenticationError
+
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        futures = [
+            writer.submit(blocks([1])),
+            writer.submit(blocks([2, 2], QUARTER), {}, refuse),
+            writer.submit(blocks([3], 2 * QUARTER)),
+        ]
+        assert not checked.wait(0.3), "somebody else holds the sensor, so it is not stored yet"
+    assert futures[0].result(5) == futures[2].result(5) == Receipt(1, 0)
+    assert isinstance(futures[1].exception(5), AuthenticationError)
+    assert read(store, 3) == [1, None, 3]
 
 
 class Silent:

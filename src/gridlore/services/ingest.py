@@ -6,7 +6,7 @@ resolution, grid, sign. What is news is decided by the writer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -18,12 +18,14 @@ from gridlore.domain.errors import (
     PowerTooBigError,
     PowerTooSmallError,
     ResolutionError,
+    StoreUnavailableError,
     UnitError,
     ValuesLimitError,
 )
 from gridlore.domain.resampling import upsample
 from gridlore.domain.sensors import Direction, Sensor, SensorKind, User
 from gridlore.domain.timing import FloatArray, Grid, Timing, format_instant, format_span
+from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.store.interface import BlockWriter
 
@@ -39,6 +41,14 @@ class _Run(NamedTuple):
     def label(self) -> str:
         """What to call the sensor: its name, and the address that the client used."""
         return self.address if self.address == self.sensor.name else f"{self.sensor.name} ({self.address})"
+
+
+class _Post(NamedTuple):
+    """One command, what it says about each of its sensors, and about which events."""
+
+    command: PostCommand
+    runs: Sequence[_Run]
+    grid: Grid
 
 
 class Ingest:
@@ -57,66 +67,66 @@ class Ingest:
         self._max_sensors = max_sensors
         self._max_values = max_values
 
-    def post(self, directory: Directory, user: User, command: PostCommand, now: int) -> Future[Receipt]:
-        """Queue a message's values; the future holds the receipt once all of them are durable.
+    def post(
+        self, caller: Caller, commands: Sequence[PostCommand], now: int, ask_again: Callable[[], Caller]
+    ) -> Future[Receipt]:
+        """Queue the values of one or more commands as one batch: all of them are stored, or none.
 
         Parameters
         ----------
         now : int
             Time of arrival. [µs since epoch]
+        ask_again : function
+            Who sends this, as things are when it is called, by the writer just before it stores; ``caller``
+            itself while the directory is the same. What is queued must not outlive what was taken back.
+
+        Returns
+        -------
+        Future
+            Holds the receipt once all of it is durable; or what ``ask_again`` raised, or what the contract
+            answers as things were then.
 
         Raises
         ------
         GridloreError
             What the contract answers; nothing is stored then.
         """
-        targets: dict[int, Target] = {}
-        return self._writer.submit(self._make_blocks(directory, user, command, now, targets), targets)
-
-    def post_all(
-        self, directory: Directory, user: User, commands: Sequence[PostCommand], now: int
-    ) -> Future[Receipt]:
-        """Queue the values of several commands as one batch: all of them are stored, or none.
-
-        Raises
-        ------
-        GridloreError
-            As ``post`` does; the limit of values holds for all commands together.
-        """
+        posts = self._check(caller, commands)
+        source_id = caller.directory.source_of(caller.user).id
         blocks: list[Block] = []
         targets: dict[int, Target] = {}
+        for command, runs, grid in posts:
+            timing = command.timing or Timing(belief_time=now, belief_horizon=0)
+            for run in runs:
+                values = upsample(run.values, grid.count // run.values.size)
+                targets[run.sensor.id] = Target(run.label, command.unit)
+                blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
+
+        def check() -> None:
+            again = ask_again()
+            if again is not caller and _places(self._check(again, commands)) != _places(posts):
+                raise StoreUnavailableError("What you post to has just been changed. Please send this again.")
+
+        return self._writer.submit(blocks, targets, check)
+
+    def _check(self, caller: Caller, commands: Sequence[PostCommand]) -> list[_Post]:
+        """What commands say about which sensors, once all has been checked that needs the directory."""
+        posts: list[_Post] = []
         total = 0
         for command in commands:
-            made = self._make_blocks(directory, user, command, now, targets)
-            total += sum(block.values.size for block in made)
+            runs = self._find_runs(caller.directory, caller.user, command)
+            _check_units(runs, command.unit)
+            grid = self._check_resolutions(runs, command)
+            _check_grid(runs, command.start)
+            _check_signs(runs)
+            posts.append(_Post(command, runs, grid))
+            total += len(runs) * grid.count
             if total > self._max_values:
                 raise ValuesLimitError(
                     f"At most {self._max_values} values may be stored at once; these are more. "
                     "Send them in parts."
                 )
-            blocks += made
-        return self._writer.submit(blocks, targets)
-
-    def _make_blocks(
-        self, directory: Directory, user: User, command: PostCommand, now: int, targets: dict[int, Target]
-    ) -> list[Block]:
-        """A command's values as blocks, once everything has been checked that needs the directory.
-
-        ``targets`` learns how the client knows each sensor.
-        """
-        runs = self._find_runs(directory, user, command)
-        _check_units(runs, command.unit)
-        grid = self._check_resolutions(runs, command)
-        _check_grid(runs, command.start)
-        _check_signs(runs)
-        timing = command.timing or Timing(belief_time=now, belief_horizon=0)
-        source_id = directory.source_of(user).id
-        blocks: list[Block] = []
-        for run in runs:
-            values = upsample(run.values, grid.count // run.values.size)
-            targets[run.sensor.id] = Target(run.label, command.unit)
-            blocks += make_blocks(run.sensor.id, source_id, grid, values, timing, now)
-        return blocks
+        return posts
 
     def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
         named = [(address, group.values) for group in command.groups for address in group.addresses]
@@ -156,6 +166,11 @@ class Ingest:
                 f"(over {format_span(span)} at {format_span(resolution)}). Send it in parts."
             )
         return Grid(command.start, resolution, span // resolution)
+
+
+def _places(posts: Sequence[_Post]) -> list[tuple[Grid, list[int]]]:
+    """Where the values of each command go: the events, and the ids of the sensors."""
+    return [(post.grid, [run.sensor.id for run in post.runs]) for post in posts]
 
 
 def _check_units(runs: Sequence[_Run], unit: str) -> None:

@@ -5,7 +5,7 @@ Layer: store. Imports domain only; both stores implement it, services know nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -197,11 +197,14 @@ class Store(Protocol):
 class BlockWriter(Protocol):
     """What takes the blocks of a message and stores them whole or not at all."""
 
-    def submit(self, blocks: Sequence[Block], targets: Mapping[int, Target]) -> Future[Receipt]:
+    def submit(
+        self, blocks: Sequence[Block], targets: Mapping[int, Target], check: Callable[[], None]
+    ) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
 
-        ``targets`` says how the sender knows each sensor, by id.
+        ``targets`` says how the sender knows each sensor, by id. ``check`` is called in the writer's thread
+        once the sensors are held, perhaps more than once; when it raises, nothing is stored.
 
-        Raises OverloadError when the queue is full; the future may hold ReplacementError or
-        StoreUnavailableError.
+        Raises OverloadError when the queue is full; the future may hold ReplacementError,
+        StoreUnavailableError or what ``check`` raised.
         """

@@ -39,6 +39,11 @@ def ignore_commit(seconds: float, batches: int, blocks: int) -> None:
 
 NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
 
+
+def check_nothing() -> None:
+    """Have nothing against storing a batch."""
+
+
 LINGER = 0.001
 """How long the writer waits for a further batch, while those that came together last time come again. [s]"""
 
@@ -50,11 +55,12 @@ BLOCK_OVERHEAD = 512
 class Batch:
     """Candidate blocks of one message, in its order, and who waits for the receipt.
 
-    ``size``: what it costs to keep in memory. [bytes]
+    ``check`` raises when they must not be stored any more. ``size``: what it costs to keep in memory. [bytes]
     """
 
     blocks: Sequence[Block]
     targets: Mapping[int, Target]
+    check: Callable[[], None]
     size: int
     done: Future[Receipt] = field(default_factory=Future)
 
@@ -93,18 +99,30 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, blocks: Sequence[Block], targets: Mapping[int, Target] = NO_TARGETS) -> Future[Receipt]:
+    def submit(
+        self,
+        blocks: Sequence[Block],
+        targets: Mapping[int, Target] = NO_TARGETS,
+        check: Callable[[], None] = check_nothing,
+    ) -> Future[Receipt]:
         """Queue the blocks of one message; the future holds the receipt once they are durable.
 
-        ``targets`` says how the sender knows each sensor, by id.
+        Parameters
+        ----------
+        targets : mapping
+            How the sender knows each sensor, by id.
+        check : function
+            Asked in the writer's thread once the sensors are held, perhaps more than once. What a message
+            says is stored later than it was sent, as much later as the database makes the writer wait.
 
         Raises
         ------
         OverloadError
-            The queue is full. (The future may hold ReplacementError or StoreUnavailableError.)
+            The queue is full. (The future may hold ReplacementError, StoreUnavailableError or what ``check``
+            raised; nothing is stored then.)
         """
         size = sum([block.values.nbytes + BLOCK_OVERHEAD for block in blocks])
-        batch = Batch(blocks, targets, size)
+        batch = Batch(blocks, targets, check, size)
         with self._wakeup:
             if self._closing:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
@@ -214,6 +232,7 @@ class Writer:
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
     try:
+        batch.check()
         return ledger.enter(batch.blocks, batch.targets)
     except GridloreError as error:
         return error

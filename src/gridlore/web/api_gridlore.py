@@ -21,11 +21,12 @@ from gridlore.domain.errors import MessageError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant, format_span
+from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.services.query import BeliefKey, History, Reading
 from gridlore.web.answers import CSV, AnyRequest, pack, send_bytes, wants_gzip
 from gridlore.web.api_v1_1 import query_fields
-from gridlore.web.auth import Caller, authenticate
+from gridlore.web.auth import authenticate
 from gridlore.web.bodies import read_body
 from gridlore.web.platform import Platform
 from gridlore.web.routes import BELIEFS_PATH, DATA_PATH, SENSORS_PATH

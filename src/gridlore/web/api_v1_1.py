@@ -18,8 +18,9 @@ from gridlore.domain.access import Purpose
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import MessageError
 from gridlore.domain.sensors import SensorKind
+from gridlore.services.callers import Caller
 from gridlore.web.answers import AnyRequest, pack, send, send_bytes, wants_gzip
-from gridlore.web.auth import authenticate
+from gridlore.web.auth import ask_again, authenticate
 from gridlore.web.bodies import SHORT_BODY, read_body
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
@@ -92,13 +93,14 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
         body = await read_body(platform, request, platform.max_body_bytes)
         now = platform.clock()
 
+        def ask() -> Caller:
+            return authenticate(platform, request, Purpose.POST)
+
         def take() -> Future[Receipt]:
-            caller = authenticate(platform, request, Purpose.POST)  # again: the body may have taken long
+            caller = ask()  # again: the body may have taken long
             units = caller.directory.weather_units
             command = read(endpoint, body, units, max_values=platform.max_values)
-            if len(body) > SHORT_BODY:
-                caller = authenticate(platform, request, Purpose.POST)  # and again: so may reading it
-            return platform.ingest.post(caller.directory, caller.user, command, now)
+            return platform.ingest.post(caller, [command], now, lambda: ask_again(platform, caller, ask))
 
         queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
         receipt = exchange_of(request).receipt = await platform.receipts.wait(queued)

@@ -6,15 +6,15 @@ Layer: web.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.audit import FAIL_TO_LOG_IN
 from gridlore.domain.errors import AuthenticationError, AuthorizationError
 from gridlore.domain.sensors import User
 from gridlore.services.accounts import PasswordHash
-from gridlore.services.directory import Directory
+from gridlore.services.callers import Caller
 from gridlore.services.keys import MARK, find_key
 from gridlore.web.answers import AnyRequest, header
 from gridlore.web.observation import exchange_of
@@ -26,17 +26,6 @@ RECORD_PATIENCE = 1.0
 """How long an answer waits for what it tells of to be on the record; it may be written later. [s]"""
 
 KEY_MAY_READ = "This API key may read only; to post, use a key that may post, or a token."
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking, and the directory as it was when they were let in.
-
-    Whose API key is limited to some sensors gets a directory that has no others.
-    """
-
-    user: User
-    directory: Directory
 
 
 def authenticate(platform: Platform, request: AnyRequest, purpose: Purpose = Purpose.READ) -> Caller:
@@ -71,6 +60,12 @@ def authenticate(platform: Platform, request: AnyRequest, purpose: Purpose = Pur
     if is_refused:
         raise AuthorizationError(KEY_MAY_READ)
     return Caller(user, directory)
+
+
+def ask_again(platform: Platform, caller: Caller, ask: Callable[[], Caller]) -> Caller:
+    """Who sent a message that has waited to be stored: ``caller`` as before, unless the directory has changed
+    and ``ask`` is to be asked; raises as that does."""
+    return caller if platform.directory.current.version == caller.directory.version else ask()
 
 
 def admit(platform: Platform, request: AnyRequest, user: User, key_id: int | None = None) -> None:

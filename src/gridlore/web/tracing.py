@@ -20,8 +20,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from gridlore import __version__
 from gridlore.domain.commands import PostCommand, Receipt
-from gridlore.domain.sensors import User
-from gridlore.services.directory import Directory
+from gridlore.services.callers import Caller
 from gridlore.services.ingest import Ingest
 
 P = ParamSpec("P")
@@ -79,19 +78,13 @@ class Tracing:
 class _TracedIngest(Ingest):
     def __init__(self, ingest: Ingest, tracing: Tracing) -> None:
         self._post = tracing.traced("ingest", ingest.post)
-        self._post_all = tracing.traced("ingest", ingest.post_all)
         self._tracer = tracing.tracer
 
-    def post(self, directory: Directory, user: User, command: PostCommand, now: int) -> Future[Receipt]:
-        return self._follow(self._post(directory, user, command, now))
-
-    def post_all(
-        self, directory: Directory, user: User, commands: Sequence[PostCommand], now: int
+    def post(
+        self, caller: Caller, commands: Sequence[PostCommand], now: int, ask_again: Callable[[], Caller]
     ) -> Future[Receipt]:
-        return self._follow(self._post_all(directory, user, commands, now))
-
-    def _follow(self, receipt: Future[Receipt]) -> Future[Receipt]:
-        """A span that ends with the commit, in whichever thread."""
+        """The same; the second span ends with the commit, in whichever thread."""
+        receipt = self._post(caller, commands, now, ask_again)
         span = self._tracer.start_span("commit")
         receipt.add_done_callback(lambda _: span.end())
         return receipt

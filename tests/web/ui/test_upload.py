@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Semaphore
@@ -15,7 +16,10 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from tests.conftest import WorldClient
+from gridlore.bootstrap import connect_store
+from gridlore.store.attempts import write
+from gridlore.store.interface import Store, WriteTransaction
+from tests.conftest import WorldClient, wait_for
 from tests.web.ui.administering import recorded
 from tests.web.ui.browsing import Page, Person
 
@@ -300,6 +304,24 @@ def test_a_file_that_is_too_large_is_told_so(ann):
 def test_the_second_step_cannot_be_opened_directly(ann):
     ann.go(f"{ROOF}/check", code=303)
     assert ann.answer.headers["location"] == ROOF
+
+
+def test_who_is_deactivated_while_a_file_waits_to_be_stored_stores_nothing(ann, client, monkeypatch):
+    store, page = connect_store(client.settings), upload(ann, ROOF, quarter_hours())
+
+    def deactivate_and_write(writing: Store, work: Callable[[WriteTransaction], Any]) -> Any:
+        user = next(one for one in store.read_directory().users if one.email == "ann@house.example")
+        with store.change_directory() as transaction:
+            transaction.save_user(replace(user, active=False))
+        wait_for(lambda: client.request("ann", "GET", "/api/gridlore/v1/sensors").status_code == 401)
+        return write(writing, work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gridlore.store.writer.write", deactivate_and_write)
+        check(ann, page, step="store")
+    assert ann.answer.url.path == "/login"
+    assert not store.read_heads([1])[1].events_end
+    store.close()
 
 
 def test_the_limit_of_values_holds_for_an_upload_too(world_client):

@@ -20,9 +20,9 @@ from litestar.response import Template
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.sensors import ADMIN
 from gridlore.domain.timing import format_instant
+from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.overview import search_sensors
 from gridlore.web.ui.rendering import render

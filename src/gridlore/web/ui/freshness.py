@@ -11,8 +11,8 @@ import numpy as np
 
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant
+from gridlore.services.callers import Caller
 from gridlore.services.freshness import Freshness
-from gridlore.web.auth import Caller
 from gridlore.web.ui.sparkline import Sparkline, draw_sparkline
 from gridlore.web.ui.wording import tell_day_and_time, tell_instant, tell_resolution, tell_span, tell_value
 

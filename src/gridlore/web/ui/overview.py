@@ -15,9 +15,9 @@ from litestar.response import Template
 
 from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.sensors import Sensor, SensorKind
+from gridlore.services.callers import Caller
 from gridlore.services.freshness import late_by
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.ui.freshness import describe_newest
 from gridlore.web.ui.rendering import render

@@ -14,10 +14,10 @@ from gridlore.domain.access import Purpose
 from gridlore.domain.heads import Head
 from gridlore.domain.sensors import Direction, Sensor, SensorKind
 from gridlore.domain.timing import DAY, HOUR, MINUTE, SECOND, format_instant, format_span
+from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.services.freshness import Freshness
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.routes import DATA_PATH
 from gridlore.web.ui.freshness import describe_newest

@@ -21,12 +21,12 @@ from gridlore.domain.access import Purpose, may_use_services
 from gridlore.domain.errors import GridloreError, HorizonError, MessageError, PeriodError
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import EARLIEST, LATEST, to_datetime, to_instant
+from gridlore.services.callers import Caller
 from gridlore.services.quality import FEW, Quality, judge_forecasts
 from gridlore.services.series import Chart, SeriesQuery, draw_series
 from gridlore.web.answers import CSV, JSON, AnyRequest, pack, send_bytes, wants_gzip
 from gridlore.web.api_gridlore import write_csv
 from gridlore.web.api_v1_1 import query_fields
-from gridlore.web.auth import Caller
 from gridlore.web.platform import Platform
 from gridlore.web.threads import Threads
 from gridlore.web.ui.session import LoginRequiredError, NoSuchPageError, require_caller

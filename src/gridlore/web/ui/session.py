@@ -18,8 +18,9 @@ from gridlore.domain.errors import (
     GridloreError,
     MessageError,
 )
+from gridlore.services.callers import Caller
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, Caller, admit, session_caller, session_user
+from gridlore.web.auth import SESSION_COOKIE, admit, session_caller, session_user
 from gridlore.web.platform import Platform
 
 __all__ = [

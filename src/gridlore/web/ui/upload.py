@@ -25,6 +25,7 @@ from gridlore.domain.audit import AuditEntry
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, ReplacementError, StoreUnavailableError
 from gridlore.domain.sensors import Sensor
+from gridlore.services.callers import Caller
 from gridlore.services.upload.choices import Choices, choose
 from gridlore.services.upload.document import Document, pack, read_document, unpack
 from gridlore.services.upload.reading import Reading, read_rows
@@ -32,7 +33,7 @@ from gridlore.services.upload.storing import make_commands
 from gridlore.services.upload.table import MAX_FILE_BYTES, MAX_ROWS, MIB, ChoiceError, FileError, Table
 from gridlore.services.upload.workbook import is_workbook
 from gridlore.web.answers import AnyRequest
-from gridlore.web.auth import SESSION_COOKIE, Caller, see_recorded
+from gridlore.web.auth import SESSION_COOKIE, ask_again, see_recorded
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
 from gridlore.web.ui.rendering import render
@@ -231,9 +232,14 @@ def _queue(
 ) -> tuple[Caller, Future[Receipt]]:
     """All good rows as one batch, stored together or not at all; and for whom, as things are now."""
     caller, sensor = _let_in(platform, request, sensor.id)
+
+    def ask() -> Caller:
+        return _let_in(platform, request, sensor.id)[0]
+
     address = caller.directory.address(sensor)
     commands = make_commands(reading, sensor, address, choices.timing(now), max_values=platform.max_values)
-    return caller, platform.ingest.post_all(caller.directory, caller.user, commands, now)
+    queued = platform.ingest.post(caller, commands, now, lambda: ask_again(platform, caller, ask))
+    return caller, queued
 
 
 def _ask_for_file(
