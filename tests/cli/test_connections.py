@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gridlore.cli.connections import Patience, PatientProtocol
+from gridlore.cli.connections import AHEAD, LEAST_RATE, Patience, PatientProtocol, answer_too_many
 
 WISHES = (
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
@@ -94,7 +94,7 @@ def receive(pieces: Sequence[bytes]) -> tuple[list[Request], bytes]:
         protocol.connection_made(transport)
         for piece in pieces:
             protocol.data_received(piece)
-        for _ in range(20 * len(pieces)):
+        for _ in range(max(1_000, 20 * len(pieces))):
             await asyncio.sleep(0)
         protocol.connection_lost(None)
         return b"".join(call.args[0] for call in transport.write.call_args_list)
@@ -153,12 +153,113 @@ def test_rubbish_behind_a_request_does_not_take_its_answer(rubbish: bytes, toget
     assert answer.lower().count(b"connection: close") == 1
 
 
+def test_a_begun_request_that_turns_bad_does_not_take_the_answer_of_the_one_before() -> None:
+    whole = b"POST /one HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
+    begun = b"POST /two HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    for stream in (whole + begun + b"rubbish\r\n", whole * 2 + begun + b"rubbish\r\n"):
+        asked, answer = receive([stream])
+        assert asked == [("POST", "/one", b"{}")] * stream.count(b"/one")
+        assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == len(asked)
+        assert answer.lower().count(b"connection: close") == 1
+
+
 @pytest.mark.parametrize("trailers", [b"a: b\r\n" * 12_000, b"a: " + b"b" * 70_000], ids=["many", "long"])
 def test_a_long_body_does_not_pay_for_long_trailers(trailers: bytes) -> None:
     head = b"POST /one HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
     _, answer = receive([head, *[chunk] * 30, b"0\r\n", *cut(trailers, range(0, len(trailers), 9_000))])
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+GET = b"GET /%d HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+def test_requests_sent_ahead_are_answered_in_order_and_too_many_end_the_connection() -> None:
+    few, _ = receive([b"".join(GET % number for number in range(AHEAD))])
+    assert [path for _, path, _ in few] == [f"/{number}" for number in range(AHEAD)]
+    many, answers = receive([b"".join(GET % number for number in range(10_000))])
+    assert len(many) == answers.count(b"HTTP/1.1 200 ") == AHEAD + 1
+    assert answers.lower().count(b"connection: close") == 1, "what was taken in is answered first"
+
+
+def hold(pieces: Sequence[bytes]) -> tuple[PatientProtocol, Mock]:
+    """A connection on which these pieces have come, and nobody answers; and its transport."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(1_000)
+
+    config = Config(application, log_config=None, ws="none", lifespan="off")
+    config.load()
+    patience = Patience(request=10, answer=30, head=65536, connections=10)
+    protocol = PatientProtocol(patience, config=config, server_state=ServerState(), app_state={})
+    transport = Mock(**{"is_closing.return_value": False, "get_write_buffer_size.return_value": 0})
+    transport.get_extra_info.return_value = None
+    protocol.connection_made(transport)
+    for piece in pieces:
+        protocol.data_received(piece)
+    return protocol, transport
+
+
+def test_nothing_more_is_read_while_requests_sent_ahead_wait() -> None:
+    async def serve() -> list[str]:
+        protocol, transport = hold([b"".join(GET % number for number in range(3))])
+        done = []
+        for _ in range(3):
+            protocol.cycle.response_complete = True
+            protocol.on_response_complete()
+            changes = [call[0] for call in transport.method_calls if call[0].endswith("_reading")]
+            done.append(changes[-1])
+        protocol.connection_lost(None)
+        return done
+
+    assert asyncio.run(serve()) == ["pause_reading", "resume_reading", "resume_reading"]
+
+
+@pytest.mark.parametrize(("rate", "lasts"), [(0, 10), (LEAST_RATE // 2, 20), (LEAST_RATE, 100)])
+def test_a_burst_buys_no_silence(rate: int, lasts: int) -> None:
+    """A client who has sent much is waited for no longer than one who has sent little."""
+
+    async def serve() -> int:
+        protocol, transport = hold([b"POST / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n"])
+        protocol.loop = clock = Mock()
+        clock.time.return_value = now = protocol.since
+        for second in range(100):
+            sent = 5_000_000 if second == 2 else rate
+            protocol.on_body(b"x" * sent)
+            protocol.flow.resume_reading()  # as when the application has taken it
+            clock.time.return_value = now + second
+            protocol.look()
+            if transport.close.called:
+                return second - 2
+        protocol.connection_lost(None)
+        return 100
+
+    assert abs(asyncio.run(serve()) - lasts) <= 2
+
+
+def test_one_address_takes_half_of_the_connections_at_most() -> None:
+    patience = Patience(request=10, answer=10, head=65536, connections=10)
+    state = ServerState()
+
+    def connect(address: str, leaves: bool = False) -> bool:
+        """Whether it is taken in."""
+        config = Config(answer_too_many, log_config=None, ws="none", lifespan="off")
+        config.load()
+        protocol = PatientProtocol(patience, config=config, server_state=state, app_state={})
+        protocol.app = Mock()
+        transport = Mock()
+        transport.get_extra_info.side_effect = {"peername": (address, 5000)}.get
+        protocol.connection_made(transport)
+        if leaves:
+            protocol.connection_lost(None)
+        return protocol.app is not answer_too_many
+
+    async def serve() -> list[bool]:
+        passing = [connect("192.0.2.7", leaves=True) for _ in range(3)]
+        greedy = [connect("::ffff:192.0.2.7") for _ in range(7)]
+        return [*passing, *greedy, connect("192.0.2.8"), connect("192.0.2.7")]
+
+    assert asyncio.run(serve()) == [True] * 3 + [True] * 5 + [False, False, True, False]
 
 
 def test_what_follows_a_wish_for_a_tunnel_is_read_by_nobody() -> None:

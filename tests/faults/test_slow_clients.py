@@ -27,7 +27,7 @@ BOUND = 20.0
 @pytest.fixture(scope="module")
 def server(sqlite_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     name = sqlite_databases.create(sqlite_databases.template(SMALL_WORLD))
-    settings = sqlite_databases.settings(name, REQUEST_TIMEOUT="2", MAX_CONNECTIONS=str(IDLE + MORE))
+    settings = sqlite_databases.settings(name, REQUEST_TIMEOUT="2", MAX_CONNECTIONS=str(2 * (IDLE + MORE)))
     running = start_server(settings, tmp_path_factory.mktemp("slow") / "server.log")
     yield running
     running.stop()

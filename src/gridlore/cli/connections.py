@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gridlore.bootstrap import refuse
 from gridlore.domain.errors import OverloadError, StoreUnavailableError
+from gridlore.services.throttle import network_of
 from gridlore.wire.responses import encode
 
 LOOK_EVERY = 1.0
@@ -29,6 +31,9 @@ LEAST_RATE = 1024
 
 FRAMING = 8
 """What a byte of a body may cost on the wire, in chunks of one byte each. [bytes]"""
+
+AHEAD = 100
+"""Requests that may be sent ahead of the answer to one of them; behind more the connection is closed."""
 
 REFUSED_AT_ONCE = 256
 """Connections beyond the limit that are told so; still more are closed without a word."""
@@ -57,13 +62,15 @@ class Patience:
 
     ``request`` is how long a client may take to send a head, and to go on with a body or take an answer
     [s]; ``answer`` how long an answer may be worked on [s]; ``head`` how long the request line and headers
-    may be [bytes]; ``connections`` how many there may be.
+    may be [bytes]; ``connections`` how many there may be, from one address half as many. ``of_address``
+    counts them.
     """
 
     request: float
     answer: float
     head: int
     connections: int
+    of_address: Counter[str] = field(default_factory=Counter)
 
 
 class HeadRefusedError(Exception):
@@ -114,9 +121,15 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether the head that was just read will be read again, as a plain one."""
         self.surplus = 0
         """Bytes of the present message that are no body. [bytes]"""
+        self.address = ""
+        """What counts as the client's address."""
+        self.running: Any = None
+        """The request that the application works on; ``cycle`` is the one that came last."""
         self.waiting: tuple[Stage, object] = (Stage.HEAD, None)
         self.since = self.loop.time()
+        """When patience began; what comes moves it on, as fast as it must come, and never beyond now. [s]"""
         self.mark = 0
+        """How much had come by the last look. [bytes]"""
         self.look_again: asyncio.TimerHandle | None = None
 
     # asyncio's own declaration is wider; uvicorn's, which this extends, is the same
@@ -126,10 +139,12 @@ class PatientProtocol(HttpToolsProtocol):
         if self.client is not None:
             host, port = self.client
             self.client = host.removeprefix(MAPPED), port
-        excess = len(self.connections) - self.patience.connections
-        if excess > REFUSED_AT_ONCE:
+            self.address = network_of(self.client[0])
+        self.patience.of_address[self.address] += 1
+        most = self.patience.connections
+        if len(self.connections) > most + REFUSED_AT_ONCE:
             transport.abort()
-        elif excess > 0:
+        elif len(self.connections) > most or self.patience.of_address[self.address] > max(1, most // 2):
             self.app = answer_too_many
         self.look_again = self.loop.call_later(LOOK_EVERY, self.look)
 
@@ -137,6 +152,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Forget the client."""
         if self.look_again is not None:
             self.look_again.cancel()
+        self.patience.of_address[self.address] -= 1
+        if not self.patience.of_address[self.address]:
+            del self.patience.of_address[self.address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -160,6 +178,8 @@ class PatientProtocol(HttpToolsProtocol):
             if length > self.patience.head:
                 self.head_is_too_long = True
                 raise HeadRefusedError
+        if len(self.pipeline) >= AHEAD:  # each takes a hundred times as much memory here as on the wire
+            raise HeadRefusedError
         self.wishes_to_upgrade = self.parser.should_upgrade()
         if not self.wishes_to_upgrade:
             super().on_headers_complete()
@@ -171,6 +191,16 @@ class PatientProtocol(HttpToolsProtocol):
         """A request has come whole."""
         if not self.wishes_to_upgrade:
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """A request has been answered; nothing more is read before those sent ahead have been, too."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
 
     def plain_head(self) -> bytes:
         """The head that was just read, without its wish for another protocol."""
@@ -190,15 +220,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Say what was wrong with what is no HTTP, or too long, and so never reaches the application.
-
-        If what came before it is still worked on, that is answered, as it may be stored, and nothing else.
-        """
-        cycle = self.cycle
-        if cycle is not None and not cycle.more_body and not cycle.response_complete:
-            cycle.keep_alive = False
-            self.flow.pause_reading()
-        elif self.head_is_too_long:
+        """Say what was wrong with what is no HTTP, or too long, and so never reaches the application."""
+        if self.head_is_too_long:
             problem = f"The request line and headers are longer than {self.patience.head} bytes."
             self.turn_down(431, problem)
         else:
@@ -212,9 +235,12 @@ class PatientProtocol(HttpToolsProtocol):
         if waiting != self.waiting or amount < self.mark:
             self.waiting, self.since, self.mark = waiting, now, amount
             return
+        # What came in a burst pays for no more than now: or a second of it would buy hours of silence.
+        self.since = min(now, self.since + (amount - self.mark) / LEAST_RATE)
+        self.mark = amount
         stage = waiting[0]
         patience = self.patience.answer if stage is Stage.WORK else self.patience.request
-        if stage is not Stage.IDLE and now - self.since > patience + (amount - self.mark) / LEAST_RATE:
+        if stage is not Stage.IDLE and now - self.since > patience:
             self.give_up(stage)
 
     def present(self) -> tuple[tuple[Stage, object], int]:
@@ -253,11 +279,28 @@ class PatientProtocol(HttpToolsProtocol):
         return self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
 
     def turn_down(self, code: int, problem: str) -> None:
-        """Hang up on what is no request for the application."""
+        """Hang up on what is no request for the application.
+
+        If what came before it is still worked on, that is answered, as it may be stored, and nothing else.
+        """
+        if self.close_once_answered():
+            return
         message = f"{problem} Long lists belong in a JSON body, which GET requests may have as well."
         body = encode({"status": "INVALID_MESSAGE", "message": message, "result": "Rejected"})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         self.hang_up(code, headers, body)
+
+    def close_once_answered(self) -> bool:
+        """Whether requests that came whole are still worked on; their answers then end the connection."""
+        if self.pipeline and self.cycle.more_body:  # the newest waits in line, and will never be whole
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self.running
+        last = self.cycle
+        if last is None or last.more_body or last.response_complete:
+            return False
+        last.keep_alive = False
+        self.flow.pause_reading()
+        return True
 
     def hang_up(self, code: int, headers: Headers, body: bytes) -> None:
         """Send an answer that the application has no part in, and close the connection."""
@@ -277,7 +320,8 @@ class PatientProtocol(HttpToolsProtocol):
 
 async def answer_too_many(scope: Any, receive: Any, send: Any) -> None:
     """What a client hears whose connection is one too many."""
-    answer = refuse(scope, OverloadError("The server has as many connections as it takes. Please come back."))
+    problem = "The server has as many connections as it takes, of all or from your address. Please come back."
+    answer = refuse(scope, OverloadError(problem))
     headers = [*answer.headers, CLOSE]
     await send({"type": "http.response.start", "status": answer.code, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
