@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from gridlore.domain.beliefs import Block
 from gridlore.domain.errors import GridError
-from gridlore.domain.overlay import BeliefFilter, Picture, overlay, split_into_layers
+from gridlore.domain.overlay import BeliefFilter, Picture, _lay, overlay, split_into_layers
 from gridlore.domain.timing import NEVER, Grid
 
 from .oracle import answer, most_recent
@@ -137,6 +138,25 @@ def test_layers_hold_every_block_once_and_none_overlap_within_a_layer(blocks):
 def test_disjoint_blocks_share_one_layer():
     days = [fixed(event_start(8 * day), [1.0] * 8, event_start(8 * day)) for day in range(20)]
     assert len(split_into_layers(reversed(days))) == 1
+
+
+@given(st.data(), block_lists(), grids(), st.integers(0, 2))
+def test_of_a_deep_stack_only_what_can_be_newer_is_laid_and_nothing_is_missed(data, blocks, grid, deep):
+    only = data.draw(filters(grid))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gridlore.domain.overlay.DEEP", deep)
+        picture = overlay(blocks, grid, only, sources=SOURCES, own_source_id=2)
+    assert rows(picture) == expected_rows(blocks, grid, only, KINDS, 2)
+
+
+@pytest.mark.parametrize("prior", [None, 300])
+def test_a_thousand_beliefs_about_the_same_events_cost_little_more_than_the_newest(monkeypatch, prior):
+    stack = [fixed(event_start(0), [float(time)] * 8, time) for time in range(1_000)]
+    laid = Mock(side_effect=_lay)
+    monkeypatch.setattr("gridlore.domain.overlay._lay", laid)
+    picture = overlay(stack, Grid(event_start(0), RESOLUTION, 8), BeliefFilter(prior))
+    assert picture.values.tolist() == [999.0 if prior is None else 300.0] * 8
+    assert laid.call_count == 1
 
 
 def test_a_late_older_belief_does_not_hide_the_newer_one():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
+from gridlore.domain.errors import PeriodError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import DAY, HOUR, MINUTE
@@ -115,6 +116,26 @@ def test_a_window_can_ask_for_one_source_alone(filled: Store) -> None:
     assert [block.seq for block in filled.read_blocks([one])[0]] == [2]
     both = filled.read_blocks([one, replace(one, source_id=None)])
     assert [[block.seq for block in blocks] for blocks in both] == [[2], [1, 2]]
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_what_is_read_at_once_is_bounded_by_its_bytes_however_many_blocks_they_are(
+    filled: Store, windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 10)
+    day = [Window(1, 0, DAY, QUARTER), Window(2, 0, DAY, QUARTER)][:windows]
+
+    def add(seq: int) -> None:
+        append(filled, Block(1, 1, seq * HOUR, QUARTER, np.ones(1), belief_time=-5, seq=seq))
+
+    for seq in range(1, 11):
+        add(seq)
+    assert [len(found) for found in filled.read_blocks(day)] == [10, 0][:windows]
+    add(11)
+    with pytest.raises(PeriodError, match="shorter duration"):
+        filled.read_blocks(day)
+    assert len(filled.read_blocks([Window(1, 0, DAY // 2 - HOUR, QUARTER)])[0]) == 10
 
 
 def test_a_failed_transaction_leaves_nothing(filled: Store) -> None:

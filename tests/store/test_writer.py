@@ -11,7 +11,13 @@ import pytest
 
 from gridlore.domain.beliefs import Block, make_blocks
 from gridlore.domain.commands import Receipt
-from gridlore.domain.errors import AuthenticationError, OverloadError, ReplacementError
+from gridlore.domain.errors import (
+    AuthenticationError,
+    OverloadError,
+    PeriodError,
+    ReplacementError,
+    ValuesLimitError,
+)
 from gridlore.domain.merging import TIERS
 from gridlore.domain.overlay import overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
@@ -256,6 +262,35 @@ def test_a_message_is_checked_while_its_sensors_are_held_and_refused_alone(
     assert futures[0].result(5) == futures[2].result(5) == Receipt(1, 0)
     assert isinstance(futures[1].exception(5), AuthenticationError)
     assert read(store, 3) == [1, None, 3]
+
+
+def test_a_message_that_must_be_compared_with_too_much_is_refused_whole(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.ledger.MAX_COMPARED", 5)
+    often = [block for time in range(5) for block in blocks([time], timing=Timing(belief_time=-DAY + time))]
+    with pytest.raises(ValuesLimitError, match="Send them in parts"):
+        writer.submit(often).result(5)
+    assert read(store, 1) == [None]
+    assert writer.submit(often[:3]).result(5) == Receipt(3, 0)
+
+
+def test_of_a_message_about_which_too_much_is_known_nothing_is_stored_and_others_go_on(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for time in range(10):
+        writer.submit(blocks([time] * 4, timing=Timing(belief_time=-DAY + time))).result(5)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 30)
+    with store.begin_write() as other:
+        other.lock_sensors([1, 2])
+        deep = writer.submit(blocks([5], timing=Timing(belief_time=-HOUR)))
+        beside = writer.submit(blocks([6], sensor=2))
+    assert isinstance(deep.exception(5), PeriodError)
+    assert beside.result(5) == Receipt(1, 0)
+    monkeypatch.undo()
+    assert read(store, 1) == [9]
+    assert writer.submit(blocks([5], timing=Timing(belief_time=-HOUR))).result(5) == Receipt(1, 0)
 
 
 class Silent:

@@ -46,11 +46,12 @@ def classify(block: Block, known: Sequence[Block]) -> Classification:
         All blocks of the same sensor and source that overlap it.
     """
     times = block.times()
+    prior = int(times[0]) if block.belief_time is not None or times.size == 1 else times
     measured = block.grid.event_ends() - times <= 0
     held, held_times = np.full(times.size, np.nan), np.zeros(times.size, dtype=np.int64)
     for applies, horizons in ((measured, (None, 0)), (~measured, (1, None))):
         if applies.any():
-            picture = overlay(known, block.grid, BeliefFilter(times, *horizons))
+            picture = overlay(known, block.grid, BeliefFilter(prior, *horizons))
             np.copyto(held, picture.values, where=applies)
             np.copyto(held_times, picture.times, where=applies)
     unchanged = held == block.values

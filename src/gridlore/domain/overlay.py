@@ -11,8 +11,9 @@ All times are int64 microseconds since 1970-01-01T00:00Z (docs/glossary.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappush, heapreplace
 from operator import attrgetter
 
 import numpy as np
@@ -48,7 +49,7 @@ class BeliefFilter:
                 or ((low is None or horizon >= low) and (high is None or horizon <= high))
             ]
         if isinstance(prior, int):
-            blocks = [block for block in blocks if block.belief_time is None or block.belief_time <= prior]
+            blocks = [block for block in blocks if _oldest(block) <= prior]
         return blocks
 
     def passes(self, times: IntArray, ends: IntArray, span: slice) -> NDArray[np.bool_] | None:
@@ -69,7 +70,17 @@ class BeliefFilter:
         return passed
 
 
+def _oldest(block: Block) -> int:
+    """No belief of a block was held before this, as its header alone shows. [µs since epoch]"""
+    if block.belief_horizon is not None:
+        return block.start + block.resolution - block.belief_horizon
+    return NEVER if block.belief_time is None else block.belief_time
+
+
 EVERYTHING = BeliefFilter()
+
+DEEP = 16
+"""Layers of one source that are all laid; of more, only those that can hold anything newer."""
 
 _BY_START = attrgetter("start")
 
@@ -147,7 +158,8 @@ def overlay(
         best = Picture.empty(grid.count)
         peers = [source_id for source_id in by_source if rank(source_id) == level]
         for source_id in sorted(peers, key=tie_order):
-            for layer in split_into_layers(by_source[source_id]):
+            layers = split_into_layers(by_source[source_id])
+            for layer in layers if len(layers) <= DEEP else _newest_first(layers, grid, only, best):
                 _lay(join_runs(layer), grid, ends, only, best)
         if result is None:
             result = best
@@ -163,20 +175,55 @@ def overlay(
 
 
 def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Blocks sorted by start into as few layers as first fit finds, none overlapping in its layer."""
+    """Blocks sorted by start into as few layers as there can be, none overlapping in its layer."""
     layers: list[list[Block]] = []
-    ends: list[int] = []
+    ends: list[tuple[int, int]] = []  # a heap: where a layer ends, and its number
     for block in sorted(blocks, key=_BY_START):
         start = block.start
-        for index, end in enumerate(ends):
-            if start >= end:
-                layers[index].append(block)
-                ends[index] = start + block.values.size * block.resolution
-                break
+        end = start + block.values.size * block.resolution
+        if ends and ends[0][0] <= start:
+            number = ends[0][1]
+            layers[number].append(block)
+            heapreplace(ends, (end, number))
         else:
+            heappush(ends, (end, len(layers)))
             layers.append([block])
-            ends.append(block.end)
     return layers
+
+
+def _newest_first(
+    layers: Iterable[list[Block]], grid: Grid, only: BeliefFilter, best: Picture
+) -> Iterator[list[Block]]:
+    """The layers that may hold beliefs newer than those of ``best``, which is to be laid upon meanwhile.
+
+    A thousand beliefs about the same events so cost little more than the newest of them.
+    """
+    latest = only.prior if isinstance(only.prior, int) else None
+    ranked = []
+    for number, layer in enumerate(layers):
+        newest = max([_newest(block, grid.end) for block in layer])
+        ranked.append((newest if latest is None else min(newest, latest), number, layer))
+    ranked.sort(reverse=True)
+    floor = int(best.times.min())
+    for newest, _, layer in ranked:
+        if newest <= floor:
+            break
+        if newest > best.times[_reach(layer, grid)].min():
+            yield layer
+            floor = int(best.times.min())
+
+
+def _newest(block: Block, before: int) -> int:
+    """No belief of a block about events that end by ``before`` was held after this. [µs since epoch]"""
+    if block.belief_horizon is not None:
+        return min(block.end, before) - block.belief_horizon
+    return int(block.times().max()) if block.belief_time is None else block.belief_time
+
+
+def _reach(layer: Sequence[Block], grid: Grid) -> slice:
+    """Which events of the grid a layer touches, from the first up to the last."""
+    low = max(0, (layer[0].start - grid.start) // grid.resolution)
+    return slice(low, min(grid.count, (layer[-1].end - grid.start) // grid.resolution))
 
 
 def join_runs(layer: list[Block]) -> list[Block]:
@@ -221,9 +268,8 @@ def _lay(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilter, bes
 
     ``ends``: end of each event of ``grid``.
     """
-    low = max(0, (layer[0].start - grid.start) // grid.resolution)
-    high = min(grid.count, (layer[-1].end - grid.start) // grid.resolution)
-    span = slice(low, high)
+    span = _reach(layer, grid)
+    low, high = span.start, span.stop
     if len(layer) == 1:
         values, times = _spread(layer[0], grid, ends, low, high)
     else:

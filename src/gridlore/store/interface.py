@@ -146,7 +146,7 @@ class DirectoryTransaction(Protocol):
 class Store(Protocol):
     """A store of blocks, heads and the directory. Safe to use from several threads.
 
-    Every method may raise StoreUnavailableError.
+    Every method may raise StoreUnavailableError; ``read_blocks`` PeriodError, when it is too much.
     """
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:

@@ -16,11 +16,14 @@ import numpy as np
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block, split_block
 from gridlore.domain.classification import classify
 from gridlore.domain.commands import Receipt, Target
-from gridlore.domain.errors import ReplacementError, StoreUnavailableError
+from gridlore.domain.errors import GridloreError, ReplacementError, StoreUnavailableError, ValuesLimitError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, format_instant
 from gridlore.store.interface import Window, WriteTransaction
+
+MAX_COMPARED = 1_000_000
+"""Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
 
 FOLDED_AT_ONCE = 64
 """Windows whose blocks are read together to be folded, which bounds what is in memory."""
@@ -51,8 +54,9 @@ class _Shelf:
             insort(self.blocks, block, key=_by_start)
         self.end = max(self.end, block.end)
 
-    def remove(self, block: Block) -> None:
-        self.blocks = [known for known in self.blocks if known is not block]
+    def remove(self, blocks: Iterable[Block]) -> None:
+        gone = {id(block) for block in blocks}
+        self.blocks = [known for known in self.blocks if id(known) not in gone]
 
 
 class Ledger:
@@ -103,17 +107,26 @@ class Ledger:
         ------
         ReplacementError
             A value would rewrite history; nothing of the batch is taken.
+        ValuesLimitError
+            There is too much that it must be compared with.
         StoreUnavailableError
             A sensor has got another grid or unit since its sender's message was read.
         """
         self._check_grids(candidates, targets)
         entered: list[Block] = []
         removed: list[Block] = []
-        stored = unchanged = 0
+        stored = unchanged = compared = 0
         try:
             for candidate in candidates:
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 known = shelf.touching(candidate)
+                compared += len(known)
+                if compared > MAX_COMPARED:
+                    raise ValuesLimitError(
+                        f"There are too many statements about the same events of "
+                        f"{_name(targets, candidate.sensor_id)}, each of which is compared with all others. "
+                        "Send them in parts."
+                    )
                 news = self._judge(candidate, known, targets, entered, removed) if known else candidate
                 size = candidate.values.size
                 count = size if news is candidate else int((~np.isnan(news.values)).sum())
@@ -122,9 +135,9 @@ class Ledger:
                 for block in (news,) if count == size <= MAX_BLOCK_VALUES else split_block(news):
                     shelf.add(block)
                     entered.append(block)
-        except ReplacementError:
-            for block in entered:
-                self._shelves[block.sensor_id, block.source_id].remove(block)
+        except GridloreError:
+            for touched in {(block.sensor_id, block.source_id) for block in entered}:
+                self._shelves[touched].remove(entered)
             raise
         self._news += entered
         self._replaced += removed
@@ -183,7 +196,7 @@ class Ledger:
         if not holes.any():
             return
         shelf = self._shelves[block.sensor_id, block.source_id]
-        shelf.remove(block)
+        shelf.remove([block])
         if block.seq:
             removed.append(block)
         for pending in (entered, self._news):

@@ -19,7 +19,7 @@ from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
-from gridlore.store import schema
+from gridlore.store import amounts, schema
 from gridlore.store.audit import write_entry
 from gridlore.store.codec import unpack_floats
 from gridlore.store.columns import BigintArray, blocks_to_columns, pack_bigints
@@ -66,10 +66,10 @@ KEPT, MOST = 4, 14
 
 _COLUMNS = ", ".join(f"b.{column}" for column in BLOCK_COLUMNS)
 _READ_BLOCKS = f"""
-    SELECT {_COLUMNS} FROM belief_block b
+    SELECT 0, {_COLUMNS} FROM belief_block b
     WHERE b.sensor_id = %s AND b.start > %s AND b.start < %s AND coalesce(b.source_id = %s, true)
         AND b.start + octet_length(b.event_values) / 8 * %s::bigint > %s
-    ORDER BY b.start
+    ORDER BY b.start LIMIT %s
 """
 _READ_WINDOWS = f"""
     SELECT w.number, {_COLUMNS}
@@ -78,7 +78,7 @@ _READ_WINDOWS = f"""
     JOIN belief_block b ON b.sensor_id = w.sensor_id AND b.start > w.first AND b.start < w.last
     WHERE coalesce(b.source_id = w.source_id, true)
         AND b.start + octet_length(b.event_values) / 8 * w.resolution > w.start
-    ORDER BY b.start
+    ORDER BY b.start LIMIT %s
 """
 """A row that ends before its window is passed over here, and its values are not read."""
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
@@ -337,29 +337,37 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
     found: list[list[Block]] = [[] for _ in windows]
     if not windows:
         return found
-    firsts = [window.start - MAX_BLOCK_VALUES * window.resolution for window in windows]
-    if len(windows) == 1:
-        only = windows[0]
-        cursor.execute(
-            _READ_BLOCKS,
-            (only.sensor_id, firsts[0], only.end, only.source_id, only.resolution, only.start),
-        )
-        rows: list[tuple[Any, ...]] = [(0, *row) for row in cursor.fetchall()]
-    else:
-        cursor.execute(
-            _READ_WINDOWS,
-            (
-                pack_bigints(range(len(windows))),
-                pack_bigints([window.sensor_id for window in windows]),
-                pack_bigints(firsts),
-                pack_bigints([window.end for window in windows]),
-                pack_bigints([window.source_id for window in windows]),
-                pack_bigints([window.resolution for window in windows]),
-                pack_bigints([window.start for window in windows]),
-            ),
-        )
-        rows = cursor.fetchall()
+    statement, parameters = _ask_for_blocks(windows)
+    rows = cursor.execute(statement, (*parameters, amounts.MAX_READ_ROWS + 1)).fetchall()
+    if len(rows) > amounts.MAX_READ_ROWS:  # perhaps too much; the driver has all rows before we see the first
+        size = f"SELECT sum(octet_length(event_values)) FROM ({statement}) found"
+        amounts.check_amount(cursor.execute(size, (*parameters, None)).fetchall()[0][0])
+        rows = cursor.execute(statement, (*parameters, None)).fetchall()
     arrays = unpack_floats([row[-1] for row in rows])
     for (number, *row), values in zip(rows, arrays, strict=True):
         found[number].append(block_from_row(row, windows[number].resolution, values))
     return found
+
+
+def _ask_for_blocks(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:
+    """The statement that finds the blocks that touch each window, and its parameters but the limit."""
+    firsts = [window.start - MAX_BLOCK_VALUES * window.resolution for window in windows]
+    if len(windows) == 1:
+        only = windows[0]
+        return _READ_BLOCKS, (
+            only.sensor_id,
+            firsts[0],
+            only.end,
+            only.source_id,
+            only.resolution,
+            only.start,
+        )
+    return _READ_WINDOWS, (
+        pack_bigints(range(len(windows))),
+        pack_bigints([window.sensor_id for window in windows]),
+        pack_bigints(firsts),
+        pack_bigints([window.end for window in windows]),
+        pack_bigints([window.source_id for window in windows]),
+        pack_bigints([window.resolution for window in windows]),
+        pack_bigints([window.start for window in windows]),
+    )

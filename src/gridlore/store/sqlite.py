@@ -17,6 +17,7 @@ from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
+from gridlore.store import amounts
 from gridlore.store.audit import write_entry
 from gridlore.store.codec import unpack_floats
 from gridlore.store.interface import BlockPage, Window
@@ -195,8 +196,9 @@ def _unavailable_when_busy() -> Iterator[None]:
 
 
 def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[Block]]:
-    """The blocks that touch each window."""
+    """The blocks that touch each window; raises as ``check_amount`` does."""
     found = []
+    size = 0
     for window in windows:
         start, resolution = window.start, window.resolution
         first = start - MAX_BLOCK_VALUES * resolution
@@ -204,7 +206,12 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
         statement = _READ_BLOCKS
         if window.source_id is not None:
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
-        rows = cursor.execute(statement, parameters).fetchall()
+        rows: list[Any] = []
+        cursor.execute(statement, parameters)
+        while part := cursor.fetchmany(amounts.MAX_READ_ROWS):
+            rows += part
+            size += sum([len(row[-1]) for row in part])
+            amounts.check_amount(size)
         arrays = unpack_floats([row[-1] for row in rows])
         pairs = zip(rows, arrays, strict=True)
         found.append([block_from_row(row, resolution, values) for row, values in pairs])

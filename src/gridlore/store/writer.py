@@ -207,7 +207,8 @@ class Writer:
                 for batch in batches:
                     self._write([batch])
                 return
-            log.exception("a batch cannot be written")
+            if not isinstance(error, GridloreError):
+                log.exception("a batch cannot be written")
             batches[0].done.set_exception(error)
             return
         for batch, outcome in zip(batches, outcomes, strict=True):
