@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gridlore.domain import errors
-from gridlore.wire.endpoints import POST_METER_DATA, POST_PRICE_DATA, POST_WEATHER_DATA
-from gridlore.wire.messages import read_post
+from gridlore.wire.endpoints import GET_METER_DATA, POST_METER_DATA, POST_PRICE_DATA, POST_WEATHER_DATA
+from gridlore.wire.fields import find_groups
+from gridlore.wire.messages import read_get, read_post
 
 from .examples import UNITS, post_of
 
@@ -79,3 +80,15 @@ def test_a_number_beyond_floats_is_refused_with_its_position(number: str) -> Non
 def test_a_huge_integer_within_floats_is_a_value() -> None:
     body = post_of(POST_METER_DATA, {"values"})[:-1] + b', "values": [1' + b"0" * 308 + b"]}"
     assert read_post(POST_METER_DATA, body, UNITS).groups[0].values.tolist() == [1e308]
+
+
+def test_sensors_named_once_for_all_groups_are_read_once() -> None:
+    many = [f"{number}" for number in range(5_000)]
+    groups = find_groups(
+        {"connections": many, "groups": [{} for _ in range(5_000)]}, "connection", valued=False
+    )
+    assert len({id(addresses) for addresses, _ in groups}) == 1
+    message = {"type": "GetMeterDataRequest", "unit": "MW", "connections": many, "groups": [{}] * 5_000}
+    period = {"start": "2020-01-01T00:00:00Z", "duration": "PT1H"}
+    with pytest.raises(errors.ConnectionGroupError, match="at most 4000000 connections; got 25000000"):
+        read_get(GET_METER_DATA, [], json.dumps({**message, **period}).encode())

@@ -302,7 +302,7 @@ class Directory:
             One is neither a role nor the id of a user.
         """
         found: set[int] = set()
-        for name in names:
+        for name in dict.fromkeys(names):
             if name in ROLES:
                 found |= self._sources_of_role(str(name))
             elif _is_number(name) and int(name) in self.users:

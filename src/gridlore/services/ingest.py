@@ -129,11 +129,12 @@ class Ingest:
         return posts
 
     def _find_runs(self, directory: Directory, user: User, command: PostCommand) -> list[_Run]:
-        named = [(address, group.values) for group in command.groups for address in group.addresses]
-        if len(named) > self._max_sensors:
+        count = sum(len(group.addresses) for group in command.groups)
+        if count > self._max_sensors:
             raise ValuesLimitError(
-                f"A message may name at most {self._max_sensors} sensors; got {len(named)}. Send it in parts."
+                f"A message may name at most {self._max_sensors} sensors; got {count}. Send it in parts."
             )
+        named = [(address, group.values) for group in command.groups for address in group.addresses]
         sensors = directory.find_sensors(user, command.kind, [name for name, _ in named], Purpose.POST)
         return [
             _Run(address, sensor, values) for (address, values), sensor in zip(named, sensors, strict=True)

@@ -98,6 +98,7 @@ def find_groups(message: Fields, noun: str, *, valued: bool) -> list[tuple[tuple
     if not isinstance(groups, list) or not groups:
         raise ConnectionGroupError(f"groups should be a list of at least one object; got {shown(groups)}.")
     found = []
+    shared: tuple[str, ...] | None = None
     for number, group in enumerate(groups, 1):
         if not isinstance(group, dict):
             raise ConnectionGroupError(
@@ -106,9 +107,13 @@ def find_groups(message: Fields, noun: str, *, valued: bool) -> list[tuple[tuple
         if "groups" in group:
             raise ConnectionGroupError(f"Groups cannot be nested; {place(number)} has groups of its own.")
         own = either(group, noun, ConnectionGroupError, number)
-        if outer is not ABSENT:
-            _check_empty(group, noun, number, valued=valued)
-        found.append((_read_addresses(outer if own is ABSENT else own, noun, number), group))
+        if outer is ABSENT:
+            found.append((_read_addresses(own, noun, number), group))
+            continue
+        _check_empty(group, noun, number, valued=valued)
+        if shared is None:  # read once: a thousand groups may be about a thousand sensors each
+            shared = _read_addresses(outer, noun, number)
+        found.append((shared, group))
     return found
 
 

@@ -23,9 +23,9 @@ from gridlore.domain.errors import (
 )
 from gridlore.domain.overlay import BeliefFilter
 from gridlore.domain.sensors import SensorKind
-from gridlore.wire.bodies import Fields
+from gridlore.wire.bodies import MAX_ITEMS, Fields
 from gridlore.wire.endpoints import GET_METER_DATA, Endpoint
-from gridlore.wire.fields import either, find_groups, for_all, stated_groups
+from gridlore.wire.fields import either, find_groups, for_all, plural, stated_groups
 from gridlore.wire.iso8601 import Horizon, parse_resolution
 from gridlore.wire.posts import check_type, read_unit
 from gridlore.wire.queries import merge_fields
@@ -185,6 +185,11 @@ def _read_beliefs_query(message: Fields, addresses: tuple[str, ...], kind: str) 
 
 def _read_addresses(message: Fields, noun: str) -> tuple[str, ...]:
     groups = find_groups(message, noun, valued=False)
+    count = sum(len(addresses) for addresses, _ in groups)
+    if count > MAX_ITEMS:
+        raise ConnectionGroupError(
+            f"A request may name at most {MAX_ITEMS} {plural(noun)}; got {count}. Ask in parts."
+        )
     return tuple(address for addresses, _ in groups for address in addresses)
 
 
