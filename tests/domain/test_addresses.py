@@ -119,6 +119,7 @@ def test_any_text_is_an_address_or_none_and_never_an_accident(text):
         "ea1.２022-04.org.example:3:4",
         "Dock 4",
         "",
+        f"ea1.2022-04.{'a' * 254}:3:4",
     ],
 )
 def test_what_does_not_follow_the_scheme_is_no_address(text):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 import time
 import zipfile
 from datetime import datetime, timedelta
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -183,6 +185,22 @@ def test_a_sheet_that_is_one_endless_row_meets_the_bounds_of_its_process(simple)
     with pytest.raises(FileError, match="more time or memory"):
         read_document("a.xlsx", hostile(simple, b'<row r="1">' + cells + b"</row>", b'<dimension ref="A1"/>'))
     assert time.monotonic() - begun < workbooks.WALL_SECONDS
+
+
+def test_a_long_text_that_very_many_cells_share_is_refused(monkeypatch):
+    shared = make_workbook(data=[["x" * 1_000] * 100] * 700)
+    with pytest.raises(FileError, match="more than 64 MiB of cells"):
+        read_document("a.xlsx", shared)
+
+
+def test_the_process_that_reads_workbooks_knows_no_secrets(simple, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    monkeypatch.setenv("GRIDLORE_SECRET_KEY", "secret")
+    given = Mock(side_effect=subprocess.run)
+    monkeypatch.setattr(workbooks.subprocess, "run", given)
+    read_document("a.xlsx", simple)
+    assert "PATH" in given.call_args.kwargs["env"]
+    assert "secret" not in given.call_args.kwargs["env"].values()
 
 
 def test_the_process_that_reads_workbooks_is_ended_when_it_takes_too_long(simple, monkeypatch):

@@ -7,15 +7,17 @@ import pytest
 
 from gridlore.domain.errors import OverloadError
 from gridlore.web.admission import Bodies, hold
+from gridlore.web.answers import PIECE, ReadyAnswer
 
 
 class Request:
     """A request whose body comes in parts, and that stays in work until it is let go of."""
 
-    def __init__(self, bodies: Bodies, *parts: int, unpacked: int = 0) -> None:
+    def __init__(self, bodies: Bodies, *parts: int, unpacked: int = 0, address: str = "") -> None:
         self.bodies, self.parts, self.unpacked = bodies, list(parts), unpacked
         self.done = asyncio.Event()
-        self.task = asyncio.create_task(bodies.around(self.serve, {}, self.receive, None))
+        scope = {"client": (address, 5000)} if address else {}
+        self.task = asyncio.create_task(bodies.around(self.serve, scope, self.receive, None))
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": b"x" * self.parts.pop(0), "more_body": bool(self.parts)}
@@ -64,8 +66,57 @@ async def take_one_however_large() -> None:
     assert bodies.held == 0
 
 
+async def hold_answers() -> list[int]:
+    bodies = Bodies(3 * PIECE)
+    listening = asyncio.Event()
+    sent: list[int] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(len(message.get("body", b"")))
+        await listening.wait()
+
+    def answer(size: int) -> asyncio.Task[None]:
+        return asyncio.create_task(bodies.around(ReadyAnswer(200, [], b"x" * size), {}, None, send))
+
+    first = answer(2 * PIECE + 1)
+    await settle()
+    assert bodies.held == 2 * PIECE + 1
+    with pytest.raises(OverloadError):
+        await answer(PIECE + 1)
+    short = answer(PIECE)
+    listening.set()
+    await asyncio.gather(first, short)
+    assert bodies.held == 0
+    return sent
+
+
+def test_a_long_answer_counts_until_it_has_been_taken() -> None:
+    assert sorted(asyncio.run(hold_answers())) == [0, 0, 1, PIECE, PIECE, PIECE]
+
+
 def test_a_body_that_is_too_much_beside_the_others_is_put_off() -> None:
     asyncio.run(put_off_the_third())
+
+
+async def ask_from_two_addresses() -> None:
+    bodies = Bodies(1000)
+    first = Request(bodies, 300, address="2001:db8::1")
+    await settle()
+    with pytest.raises(OverloadError, match="From your address"):
+        await Request(bodies, 300, address="2001:db8::2").finish()
+    other = Request(bodies, 500, address="192.0.2.7")
+    await settle()
+    assert bodies.held == 800
+    await first.finish()
+    again = Request(bodies, 300, address="2001:db8::2")
+    await settle()
+    await other.finish()
+    await again.finish()
+    assert bodies.held == 0
+
+
+def test_one_address_holds_half_at_most_beside_others() -> None:
+    asyncio.run(ask_from_two_addresses())
 
 
 def test_one_body_alone_is_always_taken() -> None:

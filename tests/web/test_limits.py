@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from gridlore.bootstrap import connect_store
-from gridlore.domain.errors import TooManyRequestsError
+from gridlore.domain.errors import OverloadError, TooManyRequestsError
 from gridlore.services.throttle import RequestThrottle
 from tests.conftest import Databases, WorldClient
 
@@ -65,6 +66,36 @@ def test_slots_of_a_read(world_client: Callable[..., WorldClient]) -> None:
     code, text = get(11)
     assert code == 400
     assert "10" in text
+
+
+def test_bytes_of_a_table(world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    client = world_client(WORLD)
+    assert post(client, 10)[0] == 200
+    asked = {"sensor": "Pole 1", "start": MESSAGE["start"], "duration": "PT150M", "format": "csv"}
+
+    def read() -> httpx.Response:
+        return client.request("ann", "GET", "/api/gridlore/v1/data", query=asked)
+
+    whole = read()
+    monkeypatch.setattr("gridlore.web.api_gridlore.PIECE", 100)
+    assert read().text == whole.text, "however many pieces it is made in"
+    monkeypatch.setattr("gridlore.web.api_gridlore.MAX_TABLE_BYTES", 1)
+    refused = read()
+    assert refused.status_code == 400
+    assert "Ask for a shorter duration" in refused.json()["message"]
+
+
+def test_bytes_of_answers_in_work(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = world_client(WORLD, MAX_BODIES_BYTES="1024")
+    path = "/api/gridlore/v1/sensors"
+    whole = client.request("ann", "GET", path)
+    monkeypatch.setattr("gridlore.web.answers.PIECE", 100)
+    assert client.request("ann", "GET", path).content == whole.content, "one is always sent"
+    monkeypatch.setattr("gridlore.web.answers.hold", Mock(side_effect=OverloadError("too much")))
+    refused = client.request("ann", "GET", path)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
 
 
 def test_requests_of_a_user_while_their_bucket_drains_and_refills() -> None:

@@ -149,23 +149,48 @@ def test_tables_that_take_long_keep_no_other_reads_waiting(
     written, began = Event(), Semaphore(0)
     monkeypatch.setattr(platform, "FILE_PATIENCE", 0.2)
 
-    def write_slowly(*_: object, **__: object) -> str:
+    def write_slowly(*_: object, **__: object) -> bytes:
         began.release()
         assert written.wait(30)
-        return "a table"
+        return b"a table"
 
     monkeypatch.setattr("gridlore.web.api_gridlore.write_csv", write_slowly)
     client = world_client(WORLD)
     period = {"sensor": "Pole 1", "start": "2024-05-01T00:00:00Z", "duration": "PT15M"}
 
-    def read(**more: str) -> int:
-        return client.request("ann", "GET", "/api/gridlore/v1/data", query={**period, **more}).status_code
+    def read(user: str = "ann", **more: str) -> int:
+        return client.request(user, "GET", "/api/gridlore/v1/data", query={**period, **more}).status_code
 
     assert read() == 200
+    client.token("ben")
     with ThreadPoolExecutor(2) as people:
-        first = [people.submit(read, format="csv") for _ in range(2)]
+        first = [people.submit(read, user, format="csv") for user in ("ann", "ben")]
         assert all(began.acquire(timeout=10) for _ in first)
         assert [read(format="csv") for _ in range(platform.THREADS + 1)] == [503] * (platform.THREADS + 1)
         assert read() == 200
         written.set()
         assert [answer.result() for answer in first] == [200, 200]
+
+
+async def ask_often_and_once() -> list[str]:
+    threads = Threads("tests", 2, patience=0.05, busy="Come back.")
+    held, began = Event(), list[str]()
+
+    def work(name: str) -> None:
+        began.append(name)
+        held.wait(30)
+
+    often = [asyncio.create_task(threads.run_alone(1, work, "often")) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    once = asyncio.create_task(threads.run_alone(2, work, "once"))
+    refused = await asyncio.gather(*often[1:], return_exceptions=True)
+    assert [type(outcome) for outcome in refused] == [OverloadError] * 2
+    held.set()
+    await asyncio.gather(often[0], once)
+    await threads.run_alone(1, work, "again")
+    threads.shutdown()
+    return began
+
+
+def test_who_asks_often_takes_one_thread_and_leaves_the_others() -> None:
+    assert asyncio.run(ask_often_and_once()) == ["often", "once", "again"]

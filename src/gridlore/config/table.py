@@ -182,14 +182,16 @@ SETTINGS: tuple[Setting, ...] = (
         "MAX_BODIES_BYTES",
         str(256 * MIB),
         "bytes",
-        "how much of request bodies may be in work at once before clients are told to come back later",
+        "how much of messages, and of long answers that wait to be taken, may be in work at once before "
+        "clients are told to come back later; for one address half of it",
         byte_count("this limit"),
     ),
     Setting(
         "MAX_CONNECTIONS",
         "4096",
         "connections",
-        "how many connections may be open before further clients are told to come back later",
+        "how many connections may be open before further clients are told to come back later; from one "
+        "address (a proxy too) half of them",
         whole_number("the number of connections", 1, 1_000_000),
     ),
     Setting(

@@ -15,7 +15,9 @@ from gridlore.domain.errors import AddressError
 from gridlore.domain.sensors import Sensor, SensorKind
 
 _EA1 = re.compile(
-    r"ea1\.[0-9]{4}-(?:0[1-9]|1[0-2])\.(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*):(?P<local>.+)", re.DOTALL
+    r"ea1\.[0-9]{4}-(?:0[1-9]|1[0-2])\.(?=[^:]{1,253}:)"
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*):(?P<local>.+)",
+    re.DOTALL,
 )
 _SENSOR_ID = re.compile(r"(?:fm1\.)?([0-9]{1,30})|(?:fm0\.)?[0-9]{1,30}:([0-9]{1,30})")
 _FM1 = re.compile(r"fm1\.([0-9]{1,30})")

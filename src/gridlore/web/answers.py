@@ -17,6 +17,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
 from gridlore.domain.errors import BodyTooLargeError, GridloreError, MethodError
+from gridlore.web.admission import hold
 from gridlore.web.routes import PUBLIC, TOKEN_PATH
 from gridlore.wire.endpoints import ENDPOINTS
 from gridlore.wire.responses import Answer, encode, reject
@@ -28,8 +29,14 @@ AnyRequest = Request[Any, Any, Any]
 JSON = "application/json"
 CSV = "text/csv"
 
+PIECE = 1024 * 1024
+"""Longer bodies are sent in pieces of that, the next when the client has taken the last. [bytes]"""
+
 MIN_COMPRESSED = 1024
 """Shorter bodies are not worth compressing. [bytes]"""
+
+MAX_ACCEPTED = 256
+"""Characters of Accept-Encoding that are looked at: it is read on the event loop."""
 
 COMPRESSION_LEVEL = 1
 """Most of the gain for a fifth of the time."""
@@ -50,7 +57,7 @@ def header(request: AnyRequest, name: bytes) -> str | None:
 
 def wants_gzip(request: AnyRequest) -> bool:
     """Whether the client takes gzip."""
-    accepted = header(request, b"accept-encoding") or ""
+    accepted = (header(request, b"accept-encoding") or "")[:MAX_ACCEPTED]
     return any(
         part.split(";")[0].strip().lower() in {"gzip", "x-gzip", "*"}
         and "q=0" not in part.replace(" ", "").split(";")[1:]
@@ -69,7 +76,9 @@ def pack(body: bytes, headers: Mapping[str, str], *, compress: bool) -> tuple[by
 class ReadyAnswer:
     """An answer whose bytes are ready, as the ASGI application that sends it.
 
-    The framework's own responses take longer to make than a posted value takes to read and to judge.
+    The framework's own responses take longer to make than a posted value takes to read and to judge. A long
+    body counts among those in work until it has been taken: many who ask and do not listen would fill the
+    memory.
     """
 
     __slots__ = ("body", "code", "headers")
@@ -80,9 +89,22 @@ class ReadyAnswer:
         self.body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it.
+
+        Raises
+        ------
+        OverloadError
+            It is long, and with all others in work too much.
+        """
+        rest = memoryview(self.body)
+        if len(rest) > PIECE:
+            hold(scope, len(rest))
         await send({"type": "http.response.start", "status": self.code, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        while len(rest) > PIECE:
+            await send({"type": "http.response.body", "body": bytes(rest[:PIECE]), "more_body": True})
+            rest = rest[PIECE:]
+        body = self.body if len(rest) == len(self.body) else bytes(rest)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def send(answer: Answer) -> ReadyAnswer:

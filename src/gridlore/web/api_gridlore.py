@@ -17,14 +17,14 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from gridlore.domain.access import Purpose
-from gridlore.domain.errors import MessageError
+from gridlore.domain.errors import MessageError, PeriodError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import format_instant, format_span
 from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.services.query import BeliefKey, History, Reading
-from gridlore.web.answers import CSV, AnyRequest, pack, send_bytes, wants_gzip
+from gridlore.web.answers import CSV, PIECE, AnyRequest, pack, send_bytes, wants_gzip
 from gridlore.web.api_v1_1 import query_fields
 from gridlore.web.auth import authenticate
 from gridlore.web.bodies import read_body
@@ -35,6 +35,9 @@ from gridlore.wire.messages import DataMessage, read_beliefs, read_data
 from gridlore.wire.responses import MESSAGES, PROCESSED, Body, Series, encode, group_series
 
 DONE: Body = {"status": PROCESSED, "message": MESSAGES[PROCESSED]}
+
+MAX_TABLE_BYTES = 256 * 1024 * 1024
+"""Longest table, unpacked: two million rows of the usual length. [bytes]"""
 
 Packed = tuple[bytes, dict[str, str]]
 
@@ -87,7 +90,7 @@ def _describe_latest(latest: Latest) -> Body:
 @get(DATA_PATH)
 async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Values of sensors of any kind, as JSON or CSV."""
-    authenticate(platform, request)
+    user = authenticate(platform, request).user
     body = await read_body(platform, request, platform.max_body_bytes)
 
     def ask() -> tuple[Caller, DataMessage]:
@@ -105,12 +108,12 @@ async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> 
         caller, message = ask()
         readings = platform.query.read(caller.directory, caller.user, message.query)
         table = write_csv(caller.directory, readings, message.zone or UTC)
-        return pack(table.encode(), {}, compress=wants_gzip(request))
+        return pack(table, {}, compress=wants_gzip(request))
 
     packed = await platform.in_thread(answer)
     if packed is not None:
         return send_bytes(*packed)
-    return send_bytes(*await platform.exports.run(export), media_type=CSV)
+    return send_bytes(*await platform.exports.run_alone(user.id, export), media_type=CSV)
 
 
 def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
@@ -136,12 +139,19 @@ def write_csv(
     zone: timezone | ZoneInfo,
     *,
     heading: str | None = None,
-) -> str:
+) -> bytes:
     """A row per event slot; value, belief time and source are empty where nothing is known.
 
     The readings' names stand in a column of their own under ``heading``; without one, only when there are
     several, under "sensor".
+
+    Raises
+    ------
+    PeriodError
+        It becomes longer than ``MAX_TABLE_BYTES``.
     """
+    parts: list[bytes] = []
+    size = 0
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     several = heading is not None or len(readings) > 1
@@ -163,7 +173,17 @@ def write_csv(
             if not isnan(value):
                 row[-3:] = value, format_instant(belief_time, zone), tell.get(source_id, "")
             writer.writerow(row)
-    return table.getvalue()
+            if table.tell() > PIECE:
+                parts.append(table.getvalue().encode())
+                size += len(parts[-1])
+                if size > MAX_TABLE_BYTES:
+                    raise PeriodError(
+                        f"A table may have at most {MAX_TABLE_BYTES // 2**20} MiB; this one has more. "
+                        "Ask for a shorter duration, or for fewer sensors at a time."
+                    )
+                table = io.StringIO()
+                writer = csv.writer(table, lineterminator="\n")
+    return b"".join([*parts, table.getvalue().encode()])
 
 
 def _harmless(text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from gridlore.domain.errors import OverloadError
 
@@ -43,6 +44,7 @@ class Threads:
             count, f"gridlore-{name}", initializer=_step_back, initargs=(niceness,)
         )
         self._turns = asyncio.Semaphore(count)
+        self._alone: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._patience = patience
         self._busy = busy
 
@@ -54,10 +56,7 @@ class Threads:
         OverloadError
             No thread came free in time; nothing was done.
         """
-        if self._turns.locked():
-            await self._wait()
-        else:
-            await self._turns.acquire()
+        await self._take(self._turns)
         try:
             context = contextvars.copy_context()
             loop = asyncio.get_running_loop()
@@ -65,10 +64,25 @@ class Threads:
         finally:
             self._turns.release()
 
-    async def _wait(self) -> None:
+    async def run_alone(self, who: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, one after the other for each who asks, so that nobody takes all threads.
+
+        Raises as ``run`` does.
+        """
+        turn = self._alone.setdefault(who, asyncio.Lock())
+        await self._take(turn)
+        try:
+            return await self.run(function, *args, **kwargs)
+        finally:
+            turn.release()
+
+    async def _take(self, turn: asyncio.Semaphore | asyncio.Lock) -> None:
+        if not turn.locked():
+            await turn.acquire()
+            return
         try:
             async with asyncio.timeout(self._patience):
-                await self._turns.acquire()
+                await turn.acquire()
         except TimeoutError:
             raise OverloadError(self._busy) from None
 

@@ -36,6 +36,22 @@ MEMORY = 512 * MIB
 CPU_SECONDS = 40
 WALL_SECONDS = 60
 
+MAX_ANSWER = 64 * MIB
+"""Cells of all sheets, as the child tells them."""
+
+KEPT = (
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "LD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "SYSTEMROOT",
+)
+"""What the child knows of the environment: nothing that may be secret."""
+
 LAST_ROW = 1_048_576
 """Excel's."""
 
@@ -96,7 +112,7 @@ def _check_archive(data: bytes) -> None:
 
 
 def _run_child(data: bytes) -> dict[str, Any]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("GRIDLORE_")}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     try:
         child = subprocess.run(  # noqa: S603 - this very module
             [sys.executable, "-P", "-m", __name__],
@@ -127,7 +143,10 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - whatever a hostile file brings about is told as one thing
         answer = {"problem": f"The workbook is broken, or is none ({type(error).__name__})."}
-    sys.stdout.write(json.dumps(answer))
+    text = json.dumps(answer)
+    if len(text) > MAX_ANSWER:  # one text may be shared by many cells
+        text = json.dumps({"problem": f"The workbook holds more than {MAX_ANSWER // MIB} MiB of cells."})
+    sys.stdout.write(text)
 
 
 def _limit_resources() -> None:

@@ -28,7 +28,6 @@ from gridlore.web.answers import CSV, JSON, AnyRequest, pack, send_bytes, wants_
 from gridlore.web.api_gridlore import write_csv
 from gridlore.web.api_v1_1 import query_fields
 from gridlore.web.platform import Platform
-from gridlore.web.threads import Threads
 from gridlore.web.ui.session import LoginRequiredError, NoSuchPageError, require_caller
 from gridlore.wire.bodies import Fields
 from gridlore.wire.iso8601 import parse_duration, parse_instant
@@ -76,13 +75,15 @@ async def _answer(
     request: AnyRequest,
     sensor_id: int,
     write: Callable[[Caller, Sensor, Fields], tuple[bytes, dict[str, str], str]],
-    threads: Threads | None = None,
+    *,
+    is_table: bool = False,
 ) -> ASGIApp:
     """Let the caller in, and write the answer beside the event loop: body, headers, media type.
 
-    ``threads``: where; None: where most is done.
+    Tables have threads of their own, of which a user takes one at a time.
     """
-    find_sensor(require_caller(platform, request), sensor_id)
+    caller = require_caller(platform, request)
+    find_sensor(caller, sensor_id)
 
     def work() -> tuple[bytes, dict[str, str], str]:
         caller = require_caller(platform, request)  # again: there may have been a wait for the thread
@@ -90,7 +91,8 @@ async def _answer(
         body, headers, media_type = write(caller, sensor, merge_fields(query_fields(request), b""))
         return *pack(body, FRESH | headers, compress=wants_gzip(request)), media_type
 
-    body, headers, media_type = await (threads or platform.threads).run(work)
+    waiting = platform.exports.run_alone(caller.user.id, work) if is_table else platform.threads.run(work)
+    body, headers, media_type = await waiting
     return send_bytes(body, headers, media_type=media_type)
 
 
@@ -166,9 +168,9 @@ async def get_csv(
         table = write_csv(caller.directory, readings, zone or UTC, heading="kind")
         day = to_datetime(start, zone or UTC).date().isoformat()
         named = {"Content-Disposition": f'attachment; filename="sensor-{sensor.id}-from-{day}.csv"'}
-        return table.encode(), named, CSV
+        return table, named, CSV
 
-    return await _answer(platform, request, sensor_id, write, platform.exports)
+    return await _answer(platform, request, sensor_id, write, is_table=True)
 
 
 @get("/sensors/{sensor_id:int}/quality.json", exception_handlers=ERRORS)
