@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,17 @@ def test_a_name_stands_for_the_one_sensor_that_may_be_used_so(records: Directory
                 told = caught.value.message.partition("such as")[0]  # an example, the same for everybody
                 foreign = [s for s in records.sensors if not any(may(records, user, s, p) for p in Purpose)]
                 assert not any(directory.address(sensor) in told for sensor in foreign)
+
+
+def test_a_source_that_is_named_often_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(1, "A1", frozenset({"MDC"}))
+    user = User(7, "u@here.test", "u", 1, frozenset(), True, None, "k")
+    records = DirectoryRecords(1, [account], [user], [Source(3, SourceKind.USER, "u", 7)], [])
+    directory = Directory(records, AUTHORITY)
+    looked_up = Mock(side_effect=directory._sources_of_role)
+    monkeypatch.setattr(directory, "_sources_of_role", looked_up)
+    assert directory.find_sources(["MDC", 7, "DSO"] * 100) == {3}
+    assert looked_up.call_count == 2
 
 
 @given(directories(), st.frozensets(st.integers(1, 8)))

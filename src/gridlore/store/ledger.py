@@ -25,6 +25,10 @@ from gridlore.store.interface import Window, WriteTransaction
 MAX_COMPARED = 1_000_000
 """Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
 
+NEAR = 64
+"""Events between two that a message is about, up to which what is known of both is read by one question: each
+brings whole blocks, and twenty thousand runs of a file would bring the same ones thousands of times."""
+
 FOLDED_AT_ONCE = 64
 """Windows whose blocks are read together to be folded, which bounds what is in memory."""
 
@@ -93,7 +97,7 @@ class Ledger:
         }
         shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
         seen: set[tuple[int, int]] = set()
-        for blocks in self._transaction.read_blocks(list(windows)) if windows else ():
+        for blocks in self._transaction.read_blocks(join_windows(windows, NEAR)) if windows else ():
             for block in blocks:
                 if (block.sensor_id, block.seq) not in seen:
                     seen.add((block.sensor_id, block.seq))
@@ -229,18 +233,13 @@ class Ledger:
             tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
             if tier:
                 tiers[sensor_id] = tier
-        windows: list[Window] = []
-        for block in sorted(written, key=lambda block: (block.sensor_id, block.start)):
+        near: list[Window] = []
+        for block in written:
             due = tiers.get(block.sensor_id)
-            if due is None or block.values.size >= due.max_values:
-                continue
-            reach = due.reach * block.resolution
-            window = Window(block.sensor_id, block.start - reach, block.end + reach, block.resolution)
-            last = windows[-1] if windows else None
-            if last is not None and last.sensor_id == block.sensor_id and last.end >= window.start:
-                windows[-1] = replace(last, end=max(last.end, window.end))
-            else:
-                windows.append(window)
+            if due is not None and block.values.size < due.max_values:
+                reach = due.reach * block.resolution
+                near.append(Window(block.sensor_id, block.start - reach, block.end + reach, block.resolution))
+        windows = join_windows(near)
         for first in range(0, len(windows), FOLDED_AT_ONCE):
             self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers)
 
@@ -256,6 +255,27 @@ class Ledger:
         if folds:
             self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
             self._transaction.append_blocks([fold.merged for fold in folds])
+
+
+def join_windows(windows: Iterable[Window], near: int = 0) -> list[Window]:
+    """The windows in order of sensor and start, those of one sensor and source joined that touch one another,
+    or have at most ``near`` events between them.
+
+    >>> join_windows([Window(1, 60, 70, 10), Window(1, 0, 10, 10), Window(1, 30, 40, 10)], 2)
+    [Window(sensor_id=1, start=0, end=70, resolution=10, source_id=None)]
+    """
+    joined: list[Window] = []
+    for window in sorted(windows, key=lambda one: (one.sensor_id, one.source_id or 0, one.start)):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and (last.sensor_id, last.source_id) == (window.sensor_id, window.source_id)
+            and last.end + near * window.resolution >= window.start
+        ):
+            joined[-1] = replace(last, end=max(last.end, window.end))
+        else:
+            joined.append(window)
+    return joined
 
 
 def _name(targets: Mapping[int, Target], sensor_id: int) -> str:
