@@ -215,6 +215,24 @@ def test_nothing_more_is_read_while_requests_sent_ahead_wait() -> None:
     assert asyncio.run(serve()) == ["pause_reading", "resume_reading", "resume_reading"]
 
 
+def test_requests_sent_ahead_are_each_waited_for_from_when_they_are_begun() -> None:
+    async def serve() -> list[bool]:
+        protocol, transport = hold([b"".join(GET % number for number in range(3))])
+        protocol.loop = clock = Mock(wraps=protocol.loop)
+        now, ended = protocol.since, []
+        for number, passed in enumerate((25, 50, 90)):
+            clock.time.return_value = now + passed
+            protocol.look()
+            ended.append(transport.close.called)
+            if number < 2:
+                protocol.running.response_complete = True
+                protocol.on_response_complete()
+                protocol.look()
+        return ended
+
+    assert asyncio.run(serve()) == [False, False, True]
+
+
 @pytest.mark.parametrize(("rate", "lasts"), [(0, 10), (LEAST_RATE // 2, 20), (LEAST_RATE, 100)])
 def test_a_burst_buys_no_silence(rate: int, lasts: int) -> None:
     """A client who has sent much is waited for no longer than one who has sent little."""

@@ -94,6 +94,41 @@ def test_a_database_that_is_missing_old_or_out_of_reach_is_told_and_not_touched(
     }
 
 
+def test_a_lost_secret_key_is_told_and_none_is_made(run: Run, world: Path, folder: Path) -> None:
+    (folder / "gridlore.db.key").unlink()
+    assert checks(run) == {"secret key": "gridlore.db.key"}
+    assert not (folder / "gridlore.db.key").exists()
+
+
+def test_a_damaged_database_is_told_in_a_sentence(run: Run, world: Path, folder: Path) -> None:
+    file = folder / "gridlore.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sensor'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with file.open("r+b") as raw:
+        raw.seek((page - 1) * size)
+        raw.write(b"\xff" * size)
+    assert checks(run) == {"database": f"sqlite:///{file.name}"}
+    result = run("doctor", "--json")
+    (told,) = [one for line in result.stdout.splitlines() if (one := json.loads(line))["is_problem"]]
+    assert "damaged" in told["what"]
+    assert "gridlore restore" in told["mend"]
+    result = run("user", "list")
+    assert result.exit_code == 1
+    assert "damaged" in result.stderr
+
+
+def test_a_database_of_a_newer_gridlore_is_not_to_be_upgraded(run: Run, world: Path, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "gridlore.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    result = run("doctor", "--json")
+    (told,) = [one for line in result.stdout.splitlines() if (one := json.loads(line))["is_problem"]]
+    assert told["check"] == "schema"
+    assert "install the Gridlore that made it" in told["mend"]
+
+
 def test_the_file_system_of_a_file_is_that_of_the_nearest_mount(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gridlore.bootstrap import connect_store
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import PeriodError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import DAY, HOUR, MINUTE
 from gridlore.store.interface import Store, Window
+from tests.conftest import Databases
 
 QUARTER = 15 * MINUTE
 
@@ -136,6 +138,16 @@ def test_what_is_read_at_once_is_bounded_by_its_bytes_however_many_blocks_they_a
     with pytest.raises(PeriodError, match="shorter duration"):
         filled.read_blocks(day)
     assert len(filled.read_blocks([Window(1, 0, DAY // 2 - HOUR, QUARTER)])[0]) == 10
+
+
+def test_a_file_that_cannot_be_written_is_not_writable(
+    sqlite_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = connect_store(sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(None))))
+    assert store.is_writable()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert not store.is_writable()
+    store.close()
 
 
 def test_a_failed_transaction_leaves_nothing(filled: Store) -> None:

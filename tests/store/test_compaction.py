@@ -91,6 +91,29 @@ def test_compaction_of_single_values_posted_backwards_leaves_a_handful_of_blocks
     assert read(store)[2] == 2
 
 
+def test_what_is_too_much_at_once_is_compacted_in_parts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.ledger.due_tier", lambda *_: None)
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=100_000_000)
+    for n in range(100):
+        grid = Grid(n * QUARTER, QUARTER, 1)
+        writer.submit(list(make_blocks(1, 1, grid, np.ones(1), Timing(belief_horizon=0), 1)))
+    writer.close()
+    before = read(store)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 60)
+    sensor = store.read_directory().sensors[0]
+    steps = list(compact_sensor(store, sensor))
+    assert len(steps) > 1
+    assert sum(step.before for step in steps) == before[2]
+    monkeypatch.undo()
+    after = read(store)
+    assert after[0] == before[0]
+    assert sum(step.after for step in steps) == after[2] < before[2]
+
+
 def test_a_sensor_without_data_needs_none(store: Store) -> None:
     fill_directory(store)
     assert list(compact_sensor(store, store.read_directory().sensors[0])) == []

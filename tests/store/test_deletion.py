@@ -18,6 +18,7 @@ from gridlore.domain.overlay import BeliefFilter, overlay
 from gridlore.domain.sensors import Sensor
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store import deletion
+from gridlore.store.compaction import compact_sensor
 from gridlore.store.deletion import Selection, count_beliefs, delete_beliefs
 from gridlore.store.interface import Store, Window
 from gridlore.store.writer import Writer
@@ -143,6 +144,32 @@ def test_after_a_deletion_all_is_as_if_it_had_never_been_posted(store: Store, se
         np.testing.assert_array_equal(one, other)
     heads = store.read_heads([1, 2])
     assert heads[1]._replace(sensor_id=2, next_seq=0) == heads[2]._replace(next_seq=0)
+
+
+def test_nothing_escapes_that_is_folded_between_two_steps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.deletion.BLOCKS", 2)
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=100_000_000)
+
+    def post(event: int, horizon: int) -> None:
+        grid = Grid(event * QUARTER, QUARTER, 1)
+        values = np.full(1, float(event + horizon))
+        writer.submit(list(make_blocks(1, 1, grid, values, Timing(belief_horizon=horizon), 1))).result()
+
+    for event, horizon in ((0, DAY), (0, HOUR), (40, HOUR)):
+        post(event, horizon)
+    sensor = store.read_directory().sensors[0]
+    selection = Selection(sensor, Period(-DAY, 100 * DAY), {1: "user1"})
+    steps = delete_beliefs(store, selection, WHO)
+    assert next(steps)[1].count == 2
+    post(1, DAY)
+    assert [step.after for step in compact_sensor(store, sensor)] == [1]
+    for _ in steps:
+        pass
+    writer.close()
+    assert count_beliefs(store, selection) == {}
 
 
 def test_every_step_is_recorded_with_who_what_and_how_many(store: Store) -> None:

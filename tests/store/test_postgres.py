@@ -1,7 +1,10 @@
 """What PostgreSQL alone can do to a store: end its connections."""
 
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.timing import MINUTE
-from gridlore.store import postgres
+from gridlore.store import postgres, sessions
 from gridlore.store.columns import blocks_to_columns
 from gridlore.store.interface import Store, StoreConflictError
 from gridlore.store.postgres import PostgresStore
@@ -59,6 +62,44 @@ def test_lost_connections_are_replaced_without_anybody_noticing(
         assert writer.submit(blocks([1.0, 2.0])).result() == Receipt(1, 1)
         assert read(store, 2) == [1.0, 2.0]
     writer.close()
+
+
+def hold_a_sensor(store: Store, held: threading.Event, done: threading.Event) -> None:
+    with store.begin_write() as transaction:
+        transaction.lock_sensors([1])
+        held.set()
+        done.wait(30)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_server_that_holds_a_sensor_for_ever_does_not_keep_another_waiting_so_long(
+    postgres_databases: Databases, database: str, store: Store, monkeypatch: pytest.MonkeyPatch, frozen: bool
+) -> None:
+    monkeypatch.setitem(sessions.BOUNDS_FOR_BLOCKS, "lock_timeout", "20s" if frozen else "300ms")
+    monkeypatch.setitem(sessions.BOUNDS_FOR_BLOCKS, "transaction_timeout", "1s" if frozen else "60s")
+    first, second = (connect_store(postgres_databases.settings(database)) for _ in range(2))
+    writer = Writer(second, max_queue_bytes=10_000_000)
+    held, done = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as others:
+        holding = others.submit(hold_a_sensor, first, held, done)
+        assert held.wait(10)
+        waiting = writer.submit(blocks([1.0]))
+        time.sleep(0.1)
+        also, beside = writer.submit(blocks([1.0])), writer.submit(blocks([1.0], sensor=2))
+        assert beside.result(15) == Receipt(1, 0), "it is not about that sensor"
+        if frozen:  # its session is ended by the database
+            assert waiting.result(15) == Receipt(1, 0)
+            done.set()
+            assert isinstance(holding.exception(10), StoreUnavailableError)
+        else:
+            assert isinstance(waiting.exception(15), StoreUnavailableError)
+            assert isinstance(also.exception(15), StoreUnavailableError)
+            done.set()
+            holding.result(10)
+    assert writer.submit(blocks([1.0, 2.0])).result(10).stored == (1 if frozen else 2)
+    writer.close()
+    first.close()
+    second.close()
 
 
 @pytest.mark.parametrize("good", range(6))

@@ -25,6 +25,7 @@ from gridlore.store.interface import Store, Window
 from gridlore.store.postgres import PostgresWriteTransaction
 from gridlore.store.sqlite import SQLiteWriteTransaction
 from gridlore.store.writer import Writer
+from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
 
 QUARTER = 15 * MINUTE
@@ -262,6 +263,37 @@ def test_a_message_is_checked_while_its_sensors_are_held_and_refused_alone(
     assert futures[0].result(5) == futures[2].result(5) == Receipt(1, 0)
     assert isinstance(futures[1].exception(5), AuthenticationError)
     assert read(store, 3) == [1, None, 3]
+
+
+def test_a_commit_holds_so_many_bytes_or_one_long_message(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.writer.MAX_COMMIT_BYTES", 2_000)
+    fill_directory(store)
+    commits: list[int] = []
+    writer = Writer(
+        store, max_queue_bytes=10_000_000, observe=lambda _, batches, blocks: commits.append(batches)
+    )
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        futures = [writer.submit(blocks([1.0] * 400, number * 10 * DAY)) for number in range(4)]
+        futures += [writer.submit(blocks([1.0], number * DAY, sensor=2)) for number in range(7)]
+    assert all(future.result(10).stored for future in futures)
+    writer.close()
+    assert commits == [1, 1, 1, 1, 3, 3, 1]
+    assert writer.queued_bytes == 0
+
+
+def test_a_commit_that_does_not_end_is_told_of(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.writer.STUCK", 0.1)
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        future = writer.submit(blocks([1]))
+        wait_for(lambda: "has not finished a commit" in (writer.trouble() or ""))
+    assert future.result(5) == Receipt(1, 0)
+    wait_for(lambda: writer.trouble() is None)
 
 
 def test_a_message_that_must_be_compared_with_too_much_is_refused_whole(

@@ -252,7 +252,7 @@ class PatientProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             if cycle.more_body and not self.flow.read_paused:
                 return (Stage.BODY, cycle), self.body_bytes
-            return (Stage.WORK, cycle), 0
+            return (Stage.WORK, self.running), 0
         if self.timeout_keep_alive_task is not None:
             return (Stage.IDLE, cycle), 0
         return (Stage.HEAD, cycle), 0
@@ -265,7 +265,7 @@ class PatientProtocol(HttpToolsProtocol):
                 f"There was no answer within {self.patience.answer:g} seconds. What was sent may be stored, "
                 "or not; sending it again is safe, and tells."
             )
-            answer = refuse(self.cycle.scope, StoreUnavailableError(problem))
+            answer = refuse(self.running.scope, StoreUnavailableError(problem))
             self.hang_up(answer.code, answer.headers, answer.body)
         elif stage is Stage.BODY:
             self.turn_down(408, f"The body did not arrive; {LEAST_RATE} bytes/s are the least.")
@@ -304,11 +304,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     def hang_up(self, code: int, headers: Headers, body: bytes) -> None:
         """Send an answer that the application has no part in, and close the connection."""
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            started = cycle.response_started
-            cycle.disconnected = True  # what the application still has to say is heard by nobody
-            cycle.message_event.set()
+        running = self.running
+        if running is not None and not running.response_complete:
+            started = running.response_started
+            running.disconnected = True  # what the application still has to say is heard by nobody
+            running.message_event.set()
             if started:
                 self.transport.abort()
                 return

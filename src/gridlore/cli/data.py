@@ -203,7 +203,7 @@ def _tell(directory: Directory, counted: Counted) -> None:
             table.add_row(
                 str(selection.sensor.id),
                 selection.sensor.name,
-                directory.sources[source_id].name,
+                directory.sources[source_id].name if source_id in directory.sources else str(source_id),
                 str(tally.count),
                 format_instant(tally.start),
                 format_instant(tally.end),

@@ -6,6 +6,7 @@ Layer: cli.
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from gridlore.cli.terminal import print_table
 from gridlore.config import Settings
 from gridlore.config.hygiene import examine_settings
 from gridlore.config.table import mask_password
-from gridlore.domain.errors import SchemaError, StoreUnavailableError
+from gridlore.domain.errors import OldSchemaError, SchemaError, StoreDamagedError, StoreUnavailableError
 from gridlore.domain.findings import Finding
 from gridlore.services.diagnosis import examine_store
 from gridlore.services.directory import Directory
@@ -66,10 +67,18 @@ def _examine(invocation: Invocation, days: int) -> Iterator[Finding]:
         mend = "gridlore serve (or apply, or demo) makes it; --database-url names another"
         yield Finding("database", str(missing), "there is none", mend)
         return
+    lost = invocation.missing_secret_key()
+    if lost is not None:
+        mend = "put it back from a backup; or let the server make another, which ends all tokens and sessions"
+        yield Finding("secret key", str(lost), "there is none beside the database", mend)
+        invocation = invocation.and_options({"secret_key": secrets.token_hex(32)})  # and none is made here
     settings = invocation.settings()
     yield from examine_settings(settings)
     try:
         yield from _examine_database(settings, days)
+    except StoreDamagedError as error:
+        mend = "stop the server, and gridlore restore FILE (the last backup)"
+        yield Finding("database", mask_password(settings.database_url), error.message, mend)
     except StoreUnavailableError as error:
         mend = "start it, or set DATABASE_URL to where it is"
         yield Finding("database", mask_password(settings.database_url), error.message, mend)
@@ -81,8 +90,11 @@ def _examine_database(settings: Settings, days: int) -> Iterator[Finding]:
         store.check_schema()
         directory = Directory(store.read_directory(), naming_authority(settings))
         yield from examine_store(store, directory, now(), days)
-    except SchemaError as error:
+    except OldSchemaError as error:
         mend = "gridlore db upgrade (after a backup)"
+        yield Finding("schema", mask_password(settings.database_url), error.message, mend)
+    except SchemaError as error:
+        mend = "install the Gridlore that made it, restore a backup, or set DATABASE_URL to another"
         yield Finding("schema", mask_password(settings.database_url), error.message, mend)
     finally:
         store.close()

@@ -17,7 +17,7 @@ import click
 
 from gridlore.bootstrap import connect_store, open_store
 from gridlore.cli.moments import now
-from gridlore.config import SETTINGS, Settings, database_file, given_values, load_settings
+from gridlore.config import SETTINGS, Settings, database_file, given_values, key_file, load_settings
 from gridlore.domain.audit import AuditEntry, Facts
 from gridlore.domain.errors import GridloreError, SettingError, UserError, WorldError
 from gridlore.domain.sensors import User
@@ -79,6 +79,12 @@ class Invocation:
         given = given_values(self.overrides)
         url = next(value.text for value in given if value.setting.name == "DATABASE_URL")
         return database_file(url or "")
+
+    def missing_secret_key(self) -> Path | None:
+        """Where the secret key of an embedded database should be; None when one is there, or given."""
+        given = {value.setting.name: value.text for value in given_values(self.overrides)}
+        file = None if given["SECRET_KEY"] else key_file(given["DATABASE_URL"] or "")
+        return None if file is None or file.exists() else file
 
     @contextmanager
     def open_store(self, *, make: bool = False) -> Iterator[Store]:

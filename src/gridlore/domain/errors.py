@@ -132,8 +132,20 @@ class StoreUnavailableError(GridloreError):
     """The database cannot be reached now; nothing was stored, unless it was lost at the very commit."""
 
 
+class StoreRefusalError(StoreUnavailableError):
+    """The database can be reached, and did not carry out a transaction; another may fare better."""
+
+
+class StoreDamagedError(StoreUnavailableError):
+    """The database's file is not what was written to it."""
+
+
 class SchemaError(GridloreError):
     """The database's schema is not the one this version works with."""
+
+
+class OldSchemaError(SchemaError):
+    """The database's schema is that of an older version, and can be upgraded."""
 
 
 class SensorInUseError(GridloreError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.errors import PeriodError
 
-MAX_READ_BYTES = 256 * 1024 * 1024
+MAX_READ_BYTES = 128 * 1024 * 1024
 """Values that one question may bring into memory. [bytes]"""
 
 MAX_READ_ROWS = MAX_READ_BYTES // (8 * MAX_BLOCK_VALUES)

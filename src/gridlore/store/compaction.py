@@ -7,9 +7,10 @@ has been folded stays folded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
+from gridlore.domain.errors import PeriodError
 from gridlore.domain.merging import compact_blocks
 from gridlore.domain.sensors import Sensor
 from gridlore.store.attempts import lock_as_known, write
@@ -41,7 +42,22 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
         return
     stretch = STEP * sensor.resolution
     for start in range(head.events_start, head.events_end, stretch):
-        yield _compact_stretch(store, sensor, Window(sensor.id, start, start + stretch, sensor.resolution))
+        yield from _compact_parts(store, sensor, Window(sensor.id, start, start + stretch, sensor.resolution))
+
+
+def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[CompactionStep]:
+    """A stretch of events at once, or in parts when too much is known about them."""
+    try:
+        step = _compact_stretch(store, sensor, window)
+    except PeriodError:
+        events = (window.end - window.start) // sensor.resolution
+        if events < 2:
+            raise
+        middle = window.start + events // 2 * sensor.resolution
+        yield from _compact_parts(store, sensor, replace(window, end=middle))
+        yield from _compact_parts(store, sensor, replace(window, start=middle))
+    else:
+        yield step
 
 
 def _compact_stretch(store: Store, sensor: Sensor, window: Window) -> CompactionStep:

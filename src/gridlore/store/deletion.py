@@ -91,7 +91,17 @@ def _step(
 
     page, tallies = write(store, delete)
     is_last = len(page) < BLOCKS or page[-1].start <= selection.floor
-    return tallies, None if is_last else BlockKey.of(page[-1])
+    return tallies, None if is_last else _go_on(page)
+
+
+def _go_on(page: Sequence[Block]) -> BlockKey:
+    """Before which block to go on behind a page.
+
+    All that begin with the last one are looked at once more: one that was to come may be folded meanwhile,
+    and stand higher in the order of arrival. Not where the whole page begins there: it would come again.
+    """
+    last = page[-1]
+    return BlockKey.of(last) if page[0].start == last.start else BlockKey(last.start + 1, 0)
 
 
 def _page(sensor: Sensor, before: BlockKey) -> BlockPage:

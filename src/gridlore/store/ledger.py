@@ -16,7 +16,13 @@ import numpy as np
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block, split_block
 from gridlore.domain.classification import classify
 from gridlore.domain.commands import Receipt, Target
-from gridlore.domain.errors import GridloreError, ReplacementError, StoreUnavailableError, ValuesLimitError
+from gridlore.domain.errors import (
+    GridloreError,
+    PeriodError,
+    ReplacementError,
+    StoreUnavailableError,
+    ValuesLimitError,
+)
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, format_instant
@@ -245,7 +251,13 @@ class Ledger:
 
     def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier]) -> None:
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
-        for window, found in zip(windows, self._transaction.read_blocks(windows), strict=True):
+        try:
+            pages = self._transaction.read_blocks(windows)
+        except (
+            PeriodError
+        ):  # too much is known there to be folded beside a post; ``db compact`` takes its time
+            return
+        for window, found in zip(windows, pages, strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)
         folds = [
             fold

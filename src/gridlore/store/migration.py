@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from gridlore.domain.errors import SchemaError
+from gridlore.domain.errors import OldSchemaError, SchemaError
 
 
 def _config(connection: Connection) -> Config:
@@ -46,7 +46,7 @@ def check_schema(connection: Connection) -> None:
     newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
     current = _current_revision(connection)
     if current != newest:
-        raise SchemaError(
+        raise OldSchemaError(
             f"The database has schema {current or 'none'}, this Gridlore works with {newest}. "
             "Run `gridlore db upgrade` (after a backup) and start again."
         )

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import orjson
 import psycopg
 from psycopg import errors
-from sqlalchemy import Double, create_engine
+from sqlalchemy import Double, create_engine, event
 from sqlalchemy.engine import make_url
 
 from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
-from gridlore.domain.errors import StoreUnavailableError
+from gridlore.domain.errors import StoreRefusalError, StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import amounts, schema
 from gridlore.store.audit import write_entry
@@ -37,22 +38,11 @@ from gridlore.store.relational import (
     page_statement,
     unavailable_on_failure,
 )
+from gridlore.store.sessions import BOUNDS, BOUNDS_FOR_BLOCKS, CONNECT_TIMEOUT, CONNECTING, set_bounds
 
 Connection = psycopg.Connection[Any]
 
 T = TypeVar("T")
-
-CONNECT_TIMEOUT = 5
-"""How long to wait for a connection. [s]"""
-
-CONNECTING = {
-    "connect_timeout": CONNECT_TIMEOUT,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 30_000,
-}
-"""A server that is gone without a word (a power cut, a broken line) is noticed after half a minute."""
 
 PORTION = 4 * 2**20
 """Values after which the next statement begins, as PostgreSQL has what one brings in memory several times.
@@ -144,6 +134,8 @@ class PostgresStore(RelationalStore):
             pool_timeout=CONNECT_TIMEOUT,
             pool_reset_on_return=None,
         )
+        event.listen(self.engine, "connect", partial(set_bounds, BOUNDS))
+        event.listen(self._blocks, "connect", partial(set_bounds, BOUNDS_FOR_BLOCKS))
 
     def close(self) -> None:
         self._blocks.dispose()
@@ -157,6 +149,12 @@ class PostgresStore(RelationalStore):
             connection = cast(Connection, pooled.driver_connection)
             try:
                 yield connection
+            except psycopg.OperationalError as error:
+                if connection.closed or error.sqlstate in TAKES_NO_WRITES:
+                    raise
+                raise StoreRefusalError(
+                    "The database did not carry this out (it was held up, or has no room). Please send this again."
+                ) from error
             finally:
                 if connection.closed:
                     pooled.invalidate()

@@ -17,7 +17,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from gridlore.domain.access import ACCESS_WORDS, Grant, access_word
 from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
 from gridlore.domain.beliefs import Block
-from gridlore.domain.errors import SchemaError, SensorInUseError, StoreUnavailableError
+from gridlore.domain.errors import (
+    SchemaError,
+    SensorInUseError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.keys import ApiKey
 from gridlore.domain.sensors import Account, Direction, Sensor, SensorKind, Source, SourceKind, User
@@ -99,8 +104,18 @@ def block_to_row(block: Block) -> BlockRow:
     )
 
 
-TAKES_NO_WRITES = ("25006", "25P03")
+TAKES_NO_WRITES = ("25006", "25P03", "25P04")
 """SQLSTATEs of a PostgreSQL that is read-only, as after a failover, or has waited too long for us."""
+
+DAMAGED = "malformed"
+"""What SQLite says of a file that is not what it wrote."""
+
+
+def tell_damage(error: BaseException | None) -> StoreDamagedError:
+    """What to say of it."""
+    return StoreDamagedError(
+        f"The database is damaged: {error}. Stop the server, and put a backup in its place: gridlore restore."
+    )
 
 
 @contextmanager
@@ -112,6 +127,8 @@ def unavailable_on_failure() -> Iterator[None]:
         if isinstance(error, DBAPIError) and not _is_operational(error):
             if "not a database" in str(error.orig):
                 raise SchemaError(f"This file is no database of Gridlore's: {error.orig}.") from error
+            if DAMAGED in str(error.orig):
+                raise tell_damage(error.orig) from error
             raise
         raise StoreUnavailableError(
             "The database cannot be reached, or is too busy, right now. Please send this again."
@@ -270,9 +287,6 @@ class RelationalStore:
         with unavailable_on_failure(), self.engine.connect() as connection:
             migration.upgrade_schema(connection)
             connection.commit()
-
-    def is_writable(self) -> bool:
-        return True
 
     def check_schema(self) -> None:
         with unavailable_on_failure(), self.engine.connect() as connection:

@@ -5,9 +5,11 @@ Layer: store.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
@@ -23,6 +25,7 @@ from gridlore.store.codec import unpack_floats
 from gridlore.store.interface import BlockPage, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
+    DAMAGED,
     HEAD_COLUMNS,
     RelationalStore,
     block_from_row,
@@ -32,6 +35,7 @@ from gridlore.store.relational import (
     page_blocks,
     page_parameters,
     page_statement,
+    tell_damage,
     unavailable_on_failure,
 )
 
@@ -113,6 +117,10 @@ class SQLiteStore(RelationalStore):
     def unsafe_settings(self) -> Mapping[str, str]:
         return {}  # each connection makes sure itself
 
+    def is_writable(self) -> bool:
+        file = Path(str(self.engine.url.database))
+        return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+
     @contextmanager
     def begin_write(self) -> Iterator[SQLiteWriteTransaction]:
         with self._cursor() as cursor:
@@ -193,6 +201,10 @@ def _unavailable_when_busy() -> Iterator[None]:
         raise StoreUnavailableError(
             f"The database cannot be used right now ({error}). Please send this again."
         ) from error
+    except sqlite3.DatabaseError as error:
+        if DAMAGED in str(error):
+            raise tell_damage(error) from error
+        raise
 
 
 def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[Block]]:

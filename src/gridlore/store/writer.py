@@ -19,7 +19,7 @@ import structlog
 
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt, Target
-from gridlore.domain.errors import GridloreError, OverloadError, StoreUnavailableError
+from gridlore.domain.errors import GridloreError, OverloadError, StoreRefusalError, StoreUnavailableError
 from gridlore.store.attempts import write
 from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCHES = 512
 """Batches in one transaction at most, so that nobody waits long for the others' commit."""
+
+MAX_COMMIT_BYTES = 32 * 1024 * 1024
+"""What one transaction stores at most, but for one long batch. With its rows, and all that it is compared
+with, it takes several times that memory, and a second. [bytes]"""
 
 Observer = Callable[[float, int, int], None]
 """Told of each commit: how long it took [s], how many batches and how many candidate blocks it held."""
@@ -43,6 +47,12 @@ NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
 def check_nothing() -> None:
     """Have nothing against storing a batch."""
 
+
+PATIENCE = 25.0
+"""How long batches are tried one by one, before those that are left have waited enough. [s]"""
+
+STUCK = 30.0
+"""A commit that takes longer is told of: every lock it waits for is given up after 10 s. [s]"""
 
 LINGER = 0.001
 """How long the writer waits for a further batch, while those that came together last time come again. [s]"""
@@ -96,6 +106,7 @@ class Writer:
         self._wakeup = threading.Condition()
         self._wanted = 1
         self._closing = False
+        self._committing: float | None = None
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -151,7 +162,12 @@ class Writer:
 
     def trouble(self) -> str | None:
         """Why nothing is written any more, if that is so."""
-        return None if self._thread.is_alive() else "is not written any more: its thread has ended"
+        if not self._thread.is_alive():
+            return "is not written any more: its thread has ended"
+        began = self._committing
+        if began is not None and time.monotonic() - began > STUCK:
+            return f"has not finished a commit for more than {STUCK:g} s"
+        return None
 
     def close(self) -> None:
         """Take no more, commit what is queued, and stop."""
@@ -163,7 +179,7 @@ class Writer:
     def _run(self) -> None:
         together = 1
         while batches := self._gather(together):
-            # An upload whose sender hung up before this was told nothing, and nothing of it is stored.
+            # What was given up meanwhile, as when the server stops: nobody was told, and nothing is stored.
             batches = [batch for batch in batches if batch.done.set_running_or_notify_cancel()]
             try:
                 self._write(batches)
@@ -188,8 +204,14 @@ class Writer:
                 if len(self._queue) == here:
                     self._wanted = 1
             self._wanted = 1
-            batches = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCHES))]
-            self._queued_bytes -= sum([batch.size for batch in batches])
+            batches: list[Batch] = []
+            size = 0
+            while self._queue and len(batches) < MAX_BATCHES:
+                size += self._queue[0].size
+                if batches and size > MAX_COMMIT_BYTES:
+                    break
+                batches.append(self._queue.popleft())
+                self._queued_bytes -= batches[-1].size
         return batches
 
     def _write(self, batches: list[Batch]) -> None:
@@ -197,25 +219,33 @@ class Writer:
             return
         try:
             outcomes = self._commit(batches)
-        except StoreUnavailableError as error:
-            for batch in batches:
-                batch.done.set_exception(error)
-            return
         except Exception as error:  # whatever it was, every caller must hear of it
-            if len(batches) > 1:
+            is_out_of_reach = isinstance(error, StoreUnavailableError) and not isinstance(
+                error, StoreRefusalError
+            )
+            if len(batches) > 1 and not is_out_of_reach:
                 log.warning("commit failed, each batch is tried by itself", error=repr(error))
-                for batch in batches:
-                    self._write([batch])
+                self._write_each(batches, error)
                 return
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
-            batches[0].done.set_exception(error)
+            for batch in batches:
+                batch.done.set_exception(error)
             return
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, Receipt):
                 batch.done.set_result(outcome)
             else:
                 batch.done.set_exception(outcome)
+
+    def _write_each(self, batches: list[Batch], error: Exception) -> None:
+        """One transaction for each batch, as long as that does not take too long; the rest hear the error."""
+        began = time.monotonic()
+        for batch in batches:
+            if time.monotonic() - began < PATIENCE:
+                self._write([batch])
+            else:
+                batch.done.set_exception(error)
 
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
         def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:
@@ -224,10 +254,13 @@ class Writer:
             ledger.write()
             return outcomes
 
-        began = time.perf_counter()
-        outcomes = write(self._store, enter)
+        began = self._committing = time.monotonic()
+        try:
+            outcomes = write(self._store, enter)
+        finally:
+            self._committing = None
         blocks = sum(len(batch.blocks) for batch in batches)
-        self._observe(time.perf_counter() - began, len(batches), blocks)
+        self._observe(time.monotonic() - began, len(batches), blocks)
         return outcomes
 
 

@@ -53,6 +53,8 @@ STATUS: Mapping[type[errors.GridloreError], tuple[str, int]] = {
     errors.TooManyRequestsError: ("TOO_MANY_REQUESTS", 429),
     errors.OverloadError: ("SERVICE_UNAVAILABLE", 503),
     errors.StoreUnavailableError: ("SERVICE_UNAVAILABLE", 503),
+    errors.StoreRefusalError: ("SERVICE_UNAVAILABLE", 503),
+    errors.StoreDamagedError: ("SERVICE_UNAVAILABLE", 503),
 }
 """Status word and HTTP code of each error a client can cause or meet."""
 
