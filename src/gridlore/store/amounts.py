@@ -9,8 +9,9 @@ from __future__ import annotations
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.errors import PeriodError
 
-MAX_READ_BYTES = 128 * 1024 * 1024
-"""Values that one question may bring into memory. [bytes]"""
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""Values that one question may bring into memory, where they and what is made of them take several times as
+much. [bytes]"""
 
 MAX_READ_ROWS = MAX_READ_BYTES // (8 * MAX_BLOCK_VALUES)
 """So many blocks are never too many, however long."""

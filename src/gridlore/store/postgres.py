@@ -153,7 +153,8 @@ class PostgresStore(RelationalStore):
                 if connection.closed or error.sqlstate in TAKES_NO_WRITES:
                     raise
                 raise StoreRefusalError(
-                    "The database did not carry this out (it was held up, or has no room). Please send this again."
+                    "The database did not carry this out: it was held up, or has no room. "
+                    "Please send this again."
                 ) from error
             finally:
                 if connection.closed:

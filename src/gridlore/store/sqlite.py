@@ -68,6 +68,9 @@ CHECKPOINT_PAGES = 4000
 """Pages in the log after which it is worked into the database: four times the usual, since the same pages
 are written again and again, and need to be worked in only once. 16 MB."""
 
+FETCHED_AT_ONCE = 1024
+"""Rows fetched before it is looked at whether they become too many."""
+
 ROWS_AT_ONCE = 64
 """Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
 them afterwards: a statement per row would make the writer queue for the interpreter at every row."""
@@ -220,10 +223,10 @@ def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[
             statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
         rows: list[Any] = []
         cursor.execute(statement, parameters)
-        while part := cursor.fetchmany(amounts.MAX_READ_ROWS):
-            rows += part
+        while part := cursor.fetchmany(FETCHED_AT_ONCE):
             size += sum([len(row[-1]) for row in part])
             amounts.check_amount(size)
+            rows += part
         arrays = unpack_floats([row[-1] for row in rows])
         pairs = zip(rows, arrays, strict=True)
         found.append([block_from_row(row, resolution, values) for row, values in pairs])

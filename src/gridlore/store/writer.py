@@ -230,7 +230,7 @@ class Writer:
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
             for batch in batches:
-                batch.done.set_exception(error)
+                batch.done.set_exception(error.with_traceback(None))  # which would keep all that was read
             return
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, Receipt):
