@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -29,6 +30,11 @@ QUEUE, BODIES = 4 * MIB, 16 * MIB
 GROWTH = 400 * MIB
 """What the server may grow by: several times what it may queue and read at once, and a tenth of what 64
 clients would have it hold for a minute. [bytes]"""
+
+
+DEEP_GROWTH = 1536 * MIB
+"""What it may grow by when a few bytes state millions of values each: eight reads, and the writer, each go
+through 64 MiB, and have that several times over. Without a bound it was 4 GiB and more. [bytes]"""
 
 
 def encode_year(number: int) -> bytes:
@@ -127,3 +133,45 @@ def test_years_from_64_clients_are_refused_in_good_time_and_in_bounded_memory(
     assert flood.answers[200] > 0 and flood.answers[503] > 0, flood.answers
     assert max(memory) - memory[0] < GROWTH
     assert after < 10 * before
+
+
+def state_millions(client: httpx.Client, number: int, later: int = 0) -> httpx.Response:
+    """A forecast of one value for 1.9 million events."""
+    fields = {
+        "type": "PostPrognosisRequest",
+        "connection": "Pole 1",
+        "values": [number / 1000],
+        "start": (datetime(1950, 1, 1, tzinfo=UTC) + later * timedelta(minutes=15)).isoformat(),
+        "duration": "PT480000H",
+        "horizon": f"PT{number + 1}H",
+        "unit": "MW",
+    }
+    return client.post("/api/v1_1/postPrognosis", json=fields)
+
+
+def test_few_bytes_that_state_millions_of_values_keep_within_memory(
+    sqlite_databases: Databases, serve: ServerStarter
+) -> None:
+    server = serve(sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(SMALL_WORLD))))
+    client = server.login(*LOGIN)
+    process = psutil.Process(server.process.pid)
+    memory = [own_memory(process)]
+    answers = [state_millions(client, number) for number in range(8)]
+    assert [answer.status_code for answer in answers] == sorted(answer.status_code for answer in answers)
+    assert {answer.status_code for answer in answers} == {200, 400}, "so many are taken, and no more"
+    assert "shorter duration" in answers[-1].text
+    asked = {"type": "GetPrognosisRequest", "connection": "Pole 1", "unit": "MW"}
+    period = {"start": "1950-01-01T00:00:00Z", "duration": "PT480000H"}
+    with ThreadPoolExecutor(24) as others:
+        posts = [others.submit(state_millions, client, 100 + turn, turn + 1) for turn in range(16)]
+        reads = [
+            others.submit(client.get, "/api/v1_1/getPrognosis", params={**asked, **period}) for _ in range(8)
+        ]
+        while not all(sent.done() for sent in (*posts, *reads)):
+            memory.append(own_memory(process))
+            time.sleep(0.02)
+    told(f"deep: memory {memory[0] // MIB} MiB before, {max(memory) // MIB} at most")
+    assert {sent.result().status_code for sent in posts} <= {400, 503}
+    assert {sent.result().status_code for sent in reads} <= {200, 400, 503}
+    assert max(memory) - memory[0] < DEEP_GROWTH
+    measure_post(client, 0)
