@@ -253,9 +253,7 @@ class Ledger:
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
         try:
             pages = self._transaction.read_blocks(windows)
-        except (
-            PeriodError
-        ):  # too much is known there to be folded beside a post; ``db compact`` takes its time
+        except PeriodError:  # too much is known there for a post to fold it; ``db compact`` takes its time
             return
         for window, found in zip(windows, pages, strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)

@@ -107,8 +107,13 @@ def block_to_row(block: Block) -> BlockRow:
 TAKES_NO_WRITES = ("25006", "25P03", "25P04")
 """SQLSTATEs of a PostgreSQL that is read-only, as after a failover, or has waited too long for us."""
 
-DAMAGED = "malformed"
+_DAMAGED = ("database disk image is malformed", "malformed database schema")
 """What SQLite says of a file that is not what it wrote."""
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether the file itself is what is wrong."""
+    return any(text in str(error) for text in _DAMAGED)
 
 
 def tell_damage(error: BaseException | None) -> StoreDamagedError:
@@ -127,7 +132,7 @@ def unavailable_on_failure() -> Iterator[None]:
         if isinstance(error, DBAPIError) and not _is_operational(error):
             if "not a database" in str(error.orig):
                 raise SchemaError(f"This file is no database of Gridlore's: {error.orig}.") from error
-            if DAMAGED in str(error.orig):
+            if is_damage(error.orig):
                 raise tell_damage(error.orig) from error
             raise
         raise StoreUnavailableError(

@@ -25,13 +25,13 @@ from gridlore.store.codec import unpack_floats
 from gridlore.store.interface import BlockPage, Window
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
-    DAMAGED,
     HEAD_COLUMNS,
     RelationalStore,
     block_from_row,
     block_to_row,
     head_from_row,
     head_to_row,
+    is_damage,
     page_blocks,
     page_parameters,
     page_statement,
@@ -205,7 +205,7 @@ def _unavailable_when_busy() -> Iterator[None]:
             f"The database cannot be used right now ({error}). Please send this again."
         ) from error
     except sqlite3.DatabaseError as error:
-        if DAMAGED in str(error):
+        if is_damage(error):
             raise tell_damage(error) from error
         raise
 
