@@ -159,6 +159,13 @@ def test_a_thousand_beliefs_about_the_same_events_cost_little_more_than_the_newe
     assert laid.call_count == 1
 
 
+def test_what_follows_one_another_stays_in_one_layer_after_a_deep_stretch():
+    first = fixed(event_start(0), [1.0] * 10, 1)
+    second = fixed(event_start(5), [1.0], 2)
+    following = [fixed(event_start(10 + n), [1.0], 3 + n) for n in range(10)]
+    assert sorted(len(layer) for layer in split_into_layers([first, second, *following])) == [1, 11]
+
+
 def test_a_late_older_belief_does_not_hide_the_newer_one():
     newer, older = fixed(event_start(0), [2.0], 2_000), fixed(event_start(0), [1.0], 1_500)
     assert overlay([newer, older], Grid(event_start(0), RESOLUTION, 1)).values.tolist() == [2.0]

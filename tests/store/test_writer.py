@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store.interface import Store, Window
 from gridlore.store.postgres import PostgresWriteTransaction
 from gridlore.store.sqlite import SQLiteWriteTransaction
-from gridlore.store.writer import Writer
+from gridlore.store.writer import Batch, Writer, check_nothing
 from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
 
@@ -282,6 +283,16 @@ def test_a_commit_holds_so_many_bytes_or_one_long_message(
     writer.close()
     assert commits == [1, 1, 1, 1, 3, 3, 1]
     assert writer.queued_bytes == 0
+
+
+def test_who_is_not_tried_in_time_hears_that_it_may_come_again_and_not_what_was_wrong_with_others(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.writer.PATIENCE", 0)
+    monkeypatch.setattr("gridlore.store.writer.write", Mock(side_effect=PeriodError("too much")))
+    batches = [Batch(blocks([1], number * QUARTER), {}, check_nothing, 1) for number in range(2)]
+    writer._write(batches)
+    assert [type(batch.done.exception(5)) for batch in batches] == [StoreRefusalError] * 2
 
 
 def test_a_commit_that_does_not_end_is_told_of(

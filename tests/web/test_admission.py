@@ -7,7 +7,6 @@ import pytest
 
 from gridlore.domain.errors import OverloadError
 from gridlore.web.admission import Bodies, hold
-from gridlore.web.answers import PIECE, ReadyAnswer
 
 
 class Request:
@@ -64,34 +63,6 @@ async def take_one_however_large() -> None:
         await Request(bodies, 1).finish()
     await alone.finish()
     assert bodies.held == 0
-
-
-async def hold_answers() -> list[int]:
-    bodies = Bodies(3 * PIECE)
-    listening = asyncio.Event()
-    sent: list[int] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(len(message.get("body", b"")))
-        await listening.wait()
-
-    def answer(size: int) -> asyncio.Task[None]:
-        return asyncio.create_task(bodies.around(ReadyAnswer(200, [], b"x" * size), {}, None, send))
-
-    first = answer(2 * PIECE + 1)
-    await settle()
-    assert bodies.held == 2 * PIECE + 1
-    with pytest.raises(OverloadError):
-        await answer(PIECE + 1)
-    short = answer(PIECE)
-    listening.set()
-    await asyncio.gather(first, short)
-    assert bodies.held == 0
-    return sent
-
-
-def test_a_long_answer_counts_until_it_has_been_taken() -> None:
-    assert sorted(asyncio.run(hold_answers())) == [0, 0, 1, PIECE, PIECE, PIECE]
 
 
 def test_a_body_that_is_too_much_beside_the_others_is_put_off() -> None:

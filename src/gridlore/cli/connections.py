@@ -141,10 +141,11 @@ class PatientProtocol(HttpToolsProtocol):
             self.client = host.removeprefix(MAPPED), port
             self.address = network_of(self.client[0])
         self.patience.of_address[self.address] += 1
-        most = self.patience.connections
-        if len(self.connections) > most + REFUSED_AT_ONCE:
+        excess = len(self.connections) - self.patience.connections
+        beyond_share = self.patience.of_address[self.address] - max(1, self.patience.connections // 2)
+        if max(excess, beyond_share) > REFUSED_AT_ONCE:
             transport.abort()
-        elif len(self.connections) > most or self.patience.of_address[self.address] > max(1, most // 2):
+        elif max(excess, beyond_share) > 0:
             self.app = answer_too_many
         self.look_again = self.loop.call_later(LOOK_EVERY, self.look)
 

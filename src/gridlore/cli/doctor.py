@@ -21,7 +21,13 @@ from gridlore.cli.terminal import print_table
 from gridlore.config import Settings
 from gridlore.config.hygiene import examine_settings
 from gridlore.config.table import mask_password
-from gridlore.domain.errors import OldSchemaError, SchemaError, StoreDamagedError, StoreUnavailableError
+from gridlore.domain.errors import (
+    OldSchemaError,
+    PeriodError,
+    SchemaError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
 from gridlore.domain.findings import Finding
 from gridlore.services.diagnosis import examine_store
 from gridlore.services.directory import Directory
@@ -79,6 +85,9 @@ def _examine(invocation: Invocation, days: int) -> Iterator[Finding]:
     except StoreDamagedError as error:
         mend = "stop the server, and gridlore restore FILE (the last backup)"
         yield Finding("database", mask_password(settings.database_url), error.message, mend)
+    except PeriodError as error:
+        mend = "look at fewer days: gridlore doctor --days 1"
+        yield Finding("gaps", mask_password(settings.database_url), error.message, mend)
     except StoreUnavailableError as error:
         mend = "start it, or set DATABASE_URL to where it is"
         yield Finding("database", mask_password(settings.database_url), error.message, mend)

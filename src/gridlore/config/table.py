@@ -182,8 +182,8 @@ SETTINGS: tuple[Setting, ...] = (
         "MAX_BODIES_BYTES",
         str(256 * MIB),
         "bytes",
-        "how much of messages, and of long answers that wait to be taken, may be in work at once before "
-        "clients are told to come back later; for one address half of it",
+        "how much of request bodies may be in work at once before clients are told to come back later; for "
+        "one address half of it",
         byte_count("this limit"),
     ),
     Setting(

@@ -11,9 +11,9 @@ All times are int64 microseconds since 1970-01-01T00:00Z (docs/glossary.md).
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import heappush, heapreplace
 from operator import attrgetter
 
 import numpy as np
@@ -177,17 +177,19 @@ def overlay(
 def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
     """Blocks sorted by start into as few layers as there can be, none overlapping in its layer."""
     layers: list[list[Block]] = []
-    ends: list[tuple[int, int]] = []  # a heap: where a layer ends, and its number
+    ends: list[tuple[int, int]] = []  # in order: where a layer ends, and its number, the first last
     for block in sorted(blocks, key=_BY_START):
         start = block.start
         end = start + block.values.size * block.resolution
-        if ends and ends[0][0] <= start:
-            number = ends[0][1]
+        # To the layer that ended last before it: what follows one another stays together, and can be joined.
+        place = bisect_left(ends, (start, 1))
+        if place:
+            number = -ends.pop(place - 1)[1]
             layers[number].append(block)
-            heapreplace(ends, (end, number))
         else:
-            heappush(ends, (end, len(layers)))
+            number = len(layers)
             layers.append([block])
+        insort(ends, (end, -number))
     return layers
 
 

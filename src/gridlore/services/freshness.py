@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridlore.domain.beliefs import Block
+from gridlore.domain.errors import PeriodError
 from gridlore.domain.heads import Head
 from gridlore.domain.overlay import EVERYTHING, BeliefFilter, overlay
 from gridlore.domain.sensors import Sensor, SensorKind, User
@@ -108,16 +109,28 @@ class FreshnessReader:
         heads: Mapping[int, Head],
         now: int,
     ) -> list[Freshness]:
-        """How fresh each sensor is, in the same order; the blocks of all are read at once."""
+        """How fresh each sensor is, in the same order; the blocks of all are read at once.
+
+        Of a sensor about whose last day too much is known to be gone through, no values are shown.
+        """
         days = [last_day(sensor, heads[sensor.id], now) for sensor in sensors]
         asked = [(sensor, day) for sensor, day in zip(sensors, days, strict=True) if day is not None]
         windows = [Window(sensor.id, day.start, day.end, sensor.resolution) for sensor, day in asked]
-        found = self._store.read_blocks(windows) if windows else []
+        found = self._read_blocks(windows) if windows else []
         blocks_of = {sensor.id: blocks for (sensor, _), blocks in zip(asked, found, strict=True)}
         return [
             _describe(directory, user, sensor, heads[sensor.id], day, blocks_of.get(sensor.id, []), now)
             for sensor, day in zip(sensors, days, strict=True)
         ]
+
+    def _read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+        try:
+            return self._store.read_blocks(windows)
+        except PeriodError:
+            if len(windows) == 1:
+                return [[]]
+            middle = len(windows) // 2
+            return self._read_blocks(windows[:middle]) + self._read_blocks(windows[middle:])
 
 
 def _describe(

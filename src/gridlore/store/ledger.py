@@ -131,7 +131,7 @@ class Ledger:
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 known = shelf.touching(candidate)
                 compared += len(known)
-                if compared > MAX_COMPARED:
+                if compared > MAX_COMPARED and not self._replace:
                     raise ValuesLimitError(
                         f"There are too many statements about the same events of "
                         f"{_name(targets, candidate.sensor_id)}, each of which is compared with all others. "

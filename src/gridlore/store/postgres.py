@@ -340,7 +340,7 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
     rows = cursor.execute(statement, (*parameters, amounts.MAX_READ_ROWS + 1)).fetchall()
     if len(rows) > amounts.MAX_READ_ROWS:  # perhaps too much; the driver has all rows before we see the first
         size = f"SELECT sum(octet_length(event_values)) FROM ({statement}) found"
-        amounts.check_amount(cursor.execute(size, (*parameters, None)).fetchall()[0][0])
+        amounts.check_amount(cursor.execute(size, (*parameters, None)).fetchall()[0][0] or 0)
         rows = cursor.execute(statement, (*parameters, None)).fetchall()
     arrays = unpack_floats([row[-1] for row in rows])
     for (number, *row), values in zip(rows, arrays, strict=True):

@@ -95,9 +95,11 @@ class SQLiteStore(RelationalStore):
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         with unavailable_on_failure(), _unavailable_when_busy():
             connection = self.engine.raw_connection()
+            cursor = connection.cursor()
             try:
-                yield connection.cursor()  # type: ignore[misc]
+                yield cursor  # type: ignore[misc]
             finally:
+                cursor.close()  # a statement that was not read to its end would hold its snapshot
                 connection.close()
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:

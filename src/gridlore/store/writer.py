@@ -225,7 +225,7 @@ class Writer:
             )
             if len(batches) > 1 and not is_out_of_reach:
                 log.warning("commit failed, each batch is tried by itself", error=repr(error))
-                self._write_each(batches, error)
+                self._write_each(batches)
                 return
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
@@ -238,14 +238,14 @@ class Writer:
             else:
                 batch.done.set_exception(outcome)
 
-    def _write_each(self, batches: list[Batch], error: Exception) -> None:
-        """One transaction for each batch, as long as that does not take too long; the rest hear the error."""
+    def _write_each(self, batches: list[Batch]) -> None:
+        """One transaction for each batch, as long as that does not take too long; the rest may come again."""
         began = time.monotonic()
         for batch in batches:
             if time.monotonic() - began < PATIENCE:
                 self._write([batch])
-            else:
-                batch.done.set_exception(error)
+            else:  # whatever was wrong with the group, it need not be wrong with this one
+                batch.done.set_exception(StoreRefusalError("The server is held up. Please send this again."))
 
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
         def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:

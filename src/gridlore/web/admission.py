@@ -1,8 +1,7 @@
-"""How many bytes of bodies are in work at once, and that they do not become too many.
+"""How many bytes of request bodies are in work at once, and that they do not become too many.
 
 Layer: web. Plain ASGI, around the framework: whatever reads a body, it is counted as it comes in, until
-its request has been answered; long answers are counted until they have been taken. Called from the event loop
-alone.
+its request has been answered. Called from the event loop alone.
 """
 
 from __future__ import annotations
@@ -96,6 +95,7 @@ class Held:
 
 
 def hold(scope: Any, size: int) -> None:
-    """Count bytes that a request has beside its body, unpacked ones or its answer; raises as ``Bodies.take``
-    does."""
+    """Count bytes that a request has beside its body, unpacked ones; raises as ``Bodies.take`` does."""
+    if not size:
+        return
     scope[_HELD].take(size)

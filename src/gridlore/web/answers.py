@@ -17,7 +17,6 @@ from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
 from gridlore.domain.errors import BodyTooLargeError, GridloreError, MethodError
-from gridlore.web.admission import hold
 from gridlore.web.routes import PUBLIC, TOKEN_PATH
 from gridlore.wire.endpoints import ENDPOINTS
 from gridlore.wire.responses import Answer, encode, reject
@@ -76,9 +75,7 @@ def pack(body: bytes, headers: Mapping[str, str], *, compress: bool) -> tuple[by
 class ReadyAnswer:
     """An answer whose bytes are ready, as the ASGI application that sends it.
 
-    The framework's own responses take longer to make than a posted value takes to read and to judge. A long
-    body counts among those in work until it has been taken: many who ask and do not listen would fill the
-    memory.
+    The framework's own responses take longer to make than a posted value takes to read and to judge.
     """
 
     __slots__ = ("body", "code", "headers")
@@ -89,16 +86,8 @@ class ReadyAnswer:
         self.body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it.
-
-        Raises
-        ------
-        OverloadError
-            It is long, and with all others in work too much.
-        """
+        """Send it."""
         rest = memoryview(self.body)
-        if len(rest) > PIECE:
-            hold(scope, len(rest))
         await send({"type": "http.response.start", "status": self.code, "headers": self.headers})
         while len(rest) > PIECE:
             await send({"type": "http.response.body", "body": bytes(rest[:PIECE]), "more_body": True})
