@@ -17,6 +17,7 @@ from gridlore.domain.errors import (
     OverloadError,
     PeriodError,
     ReplacementError,
+    StoreRefusalError,
     ValuesLimitError,
 )
 from gridlore.domain.merging import TIERS
