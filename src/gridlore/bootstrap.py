@@ -163,8 +163,8 @@ def _build_platform(
 ) -> Platform:
     """The services on a store; ``folder``: the board's; ``opened`` is told what to close on an error."""
     from gridlore.web.admission import Bodies  # noqa: PLC0415 - see create_app
-    from gridlore.web.metrics import Tally  # noqa: PLC0415
-    from gridlore.web.platform import Platform  # noqa: PLC0415
+    from gridlore.web.metrics import Tally  # noqa: PLC0415 - likewise
+    from gridlore.web.platform import Platform  # noqa: PLC0415 - likewise
 
     opened.callback(store.close)
     tracing = _open_tracing(settings)
@@ -238,7 +238,7 @@ def _build_monitoring(
 ) -> Monitoring:
     """What watches over the services."""
     from gridlore.web.board import Board  # noqa: PLC0415 - see create_app
-    from gridlore.web.observation import Monitoring  # noqa: PLC0415
+    from gridlore.web.observation import Monitoring  # noqa: PLC0415 - likewise
 
     board = Board(lambda: tally.figures(writer.queued_batches, writer.queued_bytes), folder)
     return Monitoring(

@@ -233,6 +233,22 @@ def test_requests_sent_ahead_are_each_waited_for_from_when_they_are_begun() -> N
     assert asyncio.run(serve()) == [False, False, True]
 
 
+def test_what_still_comes_of_a_request_that_was_dropped_is_no_part_of_the_one_before() -> None:
+    whole = b"POST /%d HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
+    begun = b"POST /2 HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n[1"
+
+    async def serve() -> list[bytes]:
+        protocol, _ = hold([whole % 0 + whole % 1 + begun])
+        protocol.turn_down(408, "The body did not arrive.")
+        protocol.flow.resume_reading()  # as when the application asks for a body
+        protocol.data_received(b"]]")
+        waiting = [bytes(cycle.body) for cycle, _ in protocol.pipeline]
+        protocol.connection_lost(None)
+        return waiting
+
+    assert asyncio.run(serve()) == [b"{}"]
+
+
 @pytest.mark.parametrize(("rate", "lasts"), [(0, 10), (LEAST_RATE // 2, 20), (LEAST_RATE, 100)])
 def test_a_burst_buys_no_silence(rate: int, lasts: int) -> None:
     """A client who has sent much is waited for no longer than one who has sent little."""

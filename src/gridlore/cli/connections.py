@@ -121,6 +121,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether the head that was just read will be read again, as a plain one."""
         self.surplus = 0
         """Bytes of the present message that are no body. [bytes]"""
+        self.deaf = False
+        """Whether nothing more is read, as the connection ends with the answers that are worked on."""
         self.address = ""
         """What counts as the client's address."""
         self.running: Any = None
@@ -160,6 +162,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent, and bound what of it is no body."""
+        if self.deaf:
+            return
         self.arrived = len(data)
         self.surplus += self.arrived
         super().data_received(data)
@@ -300,6 +304,7 @@ class PatientProtocol(HttpToolsProtocol):
         if last is None or last.more_body or last.response_complete:
             return False
         last.keep_alive = False
+        self.deaf = True  # or what still comes of the one that was dropped would be taken for the last one's
         self.flow.pause_reading()
         return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import click
@@ -22,6 +22,7 @@ from gridlore.config import Settings
 from gridlore.config.hygiene import examine_settings
 from gridlore.config.table import mask_password
 from gridlore.domain.errors import (
+    GridloreError,
     OldSchemaError,
     PeriodError,
     SchemaError,
@@ -31,6 +32,19 @@ from gridlore.domain.errors import (
 from gridlore.domain.findings import Finding
 from gridlore.services.diagnosis import examine_store
 from gridlore.services.directory import Directory
+
+MENDS: Mapping[type[GridloreError], tuple[str, str]] = {
+    StoreDamagedError: ("database", "stop the server, and gridlore restore FILE (the last backup)"),
+    StoreUnavailableError: ("database", "start it, or set DATABASE_URL to where it is"),
+    OldSchemaError: ("schema", "gridlore db upgrade (after a backup)"),
+    SchemaError: (
+        "schema",
+        "install the Gridlore that made it, restore a backup, or set DATABASE_URL to another",
+    ),
+    PeriodError: ("gaps", "look at fewer days: gridlore doctor --days 1"),
+}
+"""What keeps the database from being examined: as which check it is told, and how it is mended. The first
+that fits counts."""
 
 
 @click.command(short_help="Tell what is not as it should be, and how to mend it.")
@@ -82,15 +96,9 @@ def _examine(invocation: Invocation, days: int) -> Iterator[Finding]:
     yield from examine_settings(settings)
     try:
         yield from _examine_database(settings, days)
-    except StoreDamagedError as error:
-        mend = "stop the server, and gridlore restore FILE (the last backup)"
-        yield Finding("database", mask_password(settings.database_url), error.message, mend)
-    except PeriodError as error:
-        mend = "look at fewer days: gridlore doctor --days 1"
-        yield Finding("gaps", mask_password(settings.database_url), error.message, mend)
-    except StoreUnavailableError as error:
-        mend = "start it, or set DATABASE_URL to where it is"
-        yield Finding("database", mask_password(settings.database_url), error.message, mend)
+    except tuple(MENDS) as error:
+        check, mend = next(found for kind, found in MENDS.items() if isinstance(error, kind))
+        yield Finding(check, mask_password(settings.database_url), error.message, mend)
 
 
 def _examine_database(settings: Settings, days: int) -> Iterator[Finding]:
@@ -99,11 +107,5 @@ def _examine_database(settings: Settings, days: int) -> Iterator[Finding]:
         store.check_schema()
         directory = Directory(store.read_directory(), naming_authority(settings))
         yield from examine_store(store, directory, now(), days)
-    except OldSchemaError as error:
-        mend = "gridlore db upgrade (after a backup)"
-        yield Finding("schema", mask_password(settings.database_url), error.message, mend)
-    except SchemaError as error:
-        mend = "install the Gridlore that made it, restore a backup, or set DATABASE_URL to another"
-        yield Finding("schema", mask_password(settings.database_url), error.message, mend)
     finally:
         store.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -64,8 +64,8 @@ class _Shelf:
             insort(self.blocks, block, key=_by_start)
         self.end = max(self.end, block.end)
 
-    def remove(self, blocks: Iterable[Block]) -> None:
-        gone = {id(block) for block in blocks}
+    def remove(self, gone: Container[int]) -> None:
+        """Take out blocks by their identity."""
         self.blocks = [known for known in self.blocks if id(known) not in gone]
 
 
@@ -146,8 +146,9 @@ class Ledger:
                     shelf.add(block)
                     entered.append(block)
         except GridloreError:
+            gone = {id(block) for block in entered}
             for touched in {(block.sensor_id, block.source_id) for block in entered}:
-                self._shelves[touched].remove(entered)
+                self._shelves[touched].remove(gone)
             raise
         self._news += entered
         self._replaced += removed
@@ -206,7 +207,7 @@ class Ledger:
         if not holes.any():
             return
         shelf = self._shelves[block.sensor_id, block.source_id]
-        shelf.remove([block])
+        shelf.remove({id(block)})
         if block.seq:
             removed.append(block)
         for pending in (entered, self._news):

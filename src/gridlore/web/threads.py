@@ -44,7 +44,7 @@ class Threads:
             count, f"gridlore-{name}", initializer=_step_back, initargs=(niceness,)
         )
         self._turns = asyncio.Semaphore(count)
-        self._alone: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._alone: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         self._patience = patience
         self._busy = busy
 
@@ -69,14 +69,14 @@ class Threads:
 
         Raises as ``run`` does.
         """
-        turn = self._alone.setdefault(who, asyncio.Lock())
+        turn = self._alone.setdefault(who, asyncio.Semaphore(1))
         await self._take(turn)
         try:
             return await self.run(function, *args, **kwargs)
         finally:
             turn.release()
 
-    async def _take(self, turn: asyncio.Semaphore | asyncio.Lock) -> None:
+    async def _take(self, turn: asyncio.Semaphore) -> None:
         if not turn.locked():
             await turn.acquire()
             return
