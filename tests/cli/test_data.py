@@ -83,3 +83,13 @@ def test_a_period_that_ends_before_it_starts_is_refused(run: Run, filled: Path) 
     wrong = run("data", "delete", "--sensor", "1", "--start", day(-1), "--end", day(-1), "--yes")
     assert (wrong.exit_code, "The end must come after the start" in wrong.stderr) == (2, True)
     assert run("data", "retain", "--older-than", "-P5D").exit_code == 2
+
+
+def test_compacting_tells_about_what_it_had_to_leave(
+    run: Run, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 2000)
+    result = run("db", "compact")
+    assert result.exit_code == 0
+    begin = day(-10).replace("T00:00Z", "T00:00:00Z")
+    assert f"Of CS 1, 1 events are left as they are, from {begin} to {begin}: more is known" in result.stdout

@@ -136,14 +136,14 @@ def test_years_from_64_clients_are_refused_in_good_time_and_in_bounded_memory(
 
 
 def state_millions(client: httpx.Client, number: int, later: int = 0) -> httpx.Response:
-    """A forecast of one value for 1.9 million events."""
+    """A forecast of one value for 1.9 million events, known later than those of smaller numbers."""
     fields = {
         "type": "PostPrognosisRequest",
         "connection": "Pole 1",
         "values": [number / 1000],
         "start": (datetime(1950, 1, 1, tzinfo=UTC) + later * timedelta(minutes=15)).isoformat(),
         "duration": "PT480000H",
-        "horizon": f"PT{number + 1}H",
+        "horizon": f"PT{500 - number}H",
         "unit": "MW",
     }
     return client.post("/api/v1_1/postPrognosis", json=fields)

@@ -107,6 +107,19 @@ def test_forecasts_fill_no_gap_but_prices_known_before_the_fact_do(store: Store)
     assert "32 of 96 values are missing, in 1 gaps" in gap.what
 
 
+def test_a_sensor_about_which_too_much_is_known_is_told_and_the_others_are_examined(
+    fresh: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(fresh, 1, Grid(NOW - DAY, QUARTER, 96), source=2)
+    post(fresh, 2, Grid(NOW - 3 * DAY, QUARTER, 4))
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 2000)
+    first, second = examine(fresh)
+    assert (first.check, first.where[:15]) == ("gaps", "connection CS 1")
+    assert "More is known about these events" in first.what
+    assert (second.check, second.where[:15]) == ("gaps", "connection CS 2")
+    assert "188 of 288 values are missing" in second.what
+
+
 def test_a_clock_behind_what_was_recorded_is_found(fresh: Store) -> None:
     fresh.record([AuditEntry(NOW + HOUR, None, "apply", "world", None, "w", None, None, actor="ann")])
     assert told(examine(fresh)) == [("clock", "this machine")]

@@ -159,3 +159,15 @@ def test_sensors_are_told_in_order_also_those_without_data(desk: Desk) -> None:
     told = desk.ask(FAST, METER, MARKET)
     assert [(fresh.sensor.id, fresh.latest) for fresh in told] == [(3, None), (1, 5.0), (2, None)]
     assert desk.ask() == []
+
+
+def test_what_is_too_much_for_all_is_read_sensor_by_sensor(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.post(METER, QUARTER_START, [5.0] * 96, AFTERWARDS)
+    for source in (1, 2):
+        desk.post(FAST, NOW, [6.0] * MAX_EVENTS, AFTERWARDS, source)
+    desk.post(MARKET, NOW - 7 * MINUTE, [7.0] * 24, Timing(belief_time=NOW - DAY))
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 4096)
+    told = desk.ask(METER, FAST, MARKET)
+    assert [(fresh.sensor.id, np.nansum(fresh.values)) for fresh in told] == [(1, 480), (3, 0), (2, 168)]

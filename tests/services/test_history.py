@@ -41,7 +41,7 @@ class Blocks:
         self._blocks = blocks
         self.asked = 0
 
-    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+    def read_blocks(self, windows: Sequence[Window], source_ids: object = None) -> list[list[Block]]:
         self.asked += 1
         return [
             [block for block in self._blocks if block.start < window.end and block.end > window.start]

@@ -1,5 +1,6 @@
 """Blocks and heads come back from a store as they went in."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.errors import PeriodError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
-from gridlore.domain.timing import DAY, HOUR, MINUTE
+from gridlore.domain.timing import DAY, HOUR, MINUTE, IntArray
+from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store, Window
 from tests.conftest import Databases
 
@@ -124,8 +126,7 @@ def test_a_window_can_ask_for_one_source_alone(filled: Store) -> None:
 def test_what_is_read_at_once_is_bounded_by_its_bytes_however_many_blocks_they_are(
     filled: Store, windows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 10)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 10 * (8 + ROW_OVERHEAD))
     day = [Window(1, 0, DAY, QUARTER), Window(2, 0, DAY, QUARTER)][:windows]
 
     def add(seq: int) -> None:
@@ -138,6 +139,81 @@ def test_what_is_read_at_once_is_bounded_by_its_bytes_however_many_blocks_they_a
     with pytest.raises(PeriodError, match="shorter duration"):
         filled.read_blocks(day)
     assert len(filled.read_blocks([Window(1, 0, DAY // 2 - HOUR, QUARTER)])[0]) == 10
+
+
+def test_the_times_of_values_count_among_what_is_read(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(filled, Block(1, 1, 0, QUARTER, np.ones(4), belief_times=np.arange(4), seq=1))
+    window = [Window(1, 0, DAY, QUARTER)]
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 64 + ROW_OVERHEAD)
+    assert len(filled.read_blocks(window)[0]) == 1
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 63 + ROW_OVERHEAD)
+    with pytest.raises(PeriodError):
+        filled.read_blocks(window)
+
+
+def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block | None:
+    """What a window shows of a block, event by event."""
+    events = [
+        index for index, start in enumerate(block.grid.event_starts()) if window.start <= start < window.end
+    ]
+    known = window.known_until is None or block.belief_times is not None
+    if window.known_until is not None and block.belief_time is not None:
+        known = block.belief_time <= window.known_until
+    if window.known_until is not None and block.belief_horizon is not None:  # of any event of the window
+        known = window.start + QUARTER - block.belief_horizon <= window.known_until
+    if (
+        not events
+        or block.sensor_id != window.sensor_id
+        or (window.source_id is not None and block.source_id != window.source_id)
+        or (source_ids is not None and block.source_id not in source_ids)
+        or not known
+        or block.values.size > window.max_values
+        or (window.starting and not window.start <= block.start < window.end)
+    ):
+        return None
+    return block if window.whole else block.cut(events[0], events[-1] + 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_window_shows_what_is_about_its_events_and_was_asked_for(filled: Store, seed: int) -> None:
+    chance = random.Random(seed)
+    blocks = []
+    for seq in range(1, 41):
+        count = chance.choice([1, 2, 5, 96])
+        known = chance.randrange(-400, 400) * QUARTER
+        timings: tuple[tuple[int | None, int | None, IntArray | None], ...] = (
+            (known, None, None),
+            (None, known, None),
+            (None, None, np.arange(count) * HOUR + known),
+        )
+        values = np.arange(count) + float(seq)
+        place = (chance.choice([1, 2]), chance.choice([1, 2]), chance.randrange(-50, 50) * QUARTER, QUARTER)
+        blocks.append(Block(*place, values, *chance.choice(timings), seq=seq))
+    append(filled, *blocks)
+    blocks.sort(key=lambda block: block.start)
+    for _ in range(60):
+        windows = []
+        for _ in range(chance.choice([1, 3])):
+            start = chance.randrange(-60, 60)
+            windows.append(
+                Window(
+                    chance.choice([1, 2]),
+                    start * QUARTER,
+                    (start + chance.choice([1, 7, 100])) * QUARTER,
+                    QUARTER,
+                    chance.choice([None, 1, 2]),
+                    chance.choice([None, chance.randrange(-400, 400) * QUARTER]),
+                    chance.choice([MAX_BLOCK_VALUES, 5, 1]),
+                    chance.choice([False, True]),
+                    chance.choice([False, True]),
+                )
+            )
+        source_ids: set[int] | None = chance.choice([None, set(), {1}, {1, 2}])
+        for window, found in zip(windows, filled.read_blocks(windows, source_ids), strict=True):
+            shown = [part for block in blocks if (part := expected(block, window, source_ids))]
+            assert {part.seq for part in found} == {part.seq for part in shown}, window
+            mine = {part.seq: part for part in found}
+            assert all(same(part, mine[part.seq]) for part in shown), window
 
 
 def test_a_file_that_cannot_be_written_is_not_writable(

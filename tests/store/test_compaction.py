@@ -9,6 +9,7 @@ import pytest
 from gridlore.domain.beliefs import make_blocks
 from gridlore.domain.overlay import BeliefFilter, overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
+from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.compaction import compact_sensor
 from gridlore.store.interface import Store, Window
 from gridlore.store.writer import Writer
@@ -102,8 +103,7 @@ def test_what_is_too_much_at_once_is_compacted_in_parts(
         writer.submit(list(make_blocks(1, 1, grid, np.ones(1), Timing(belief_horizon=0), 1)))
     writer.close()
     before = read(store)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 60)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 60 * (8 + ROW_OVERHEAD))
     sensor = store.read_directory().sensors[0]
     steps = list(compact_sensor(store, sensor))
     assert len(steps) > 1
@@ -112,6 +112,27 @@ def test_what_is_too_much_at_once_is_compacted_in_parts(
     after = read(store)
     assert after[0] == before[0]
     assert sum(step.after for step in steps) == after[2] < before[2]
+
+
+def test_what_is_too_much_about_one_event_is_told_and_the_rest_is_compacted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.ledger.due_tier", lambda *_: None)
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=100_000_000)
+    often = [Timing(belief_time=n) for n in range(20)]
+    for n, timing in [(50, timing) for timing in often] + [(n, Timing(belief_horizon=0)) for n in range(50)]:
+        value = np.array([timing.belief_time or n], dtype=float)
+        writer.submit(list(make_blocks(1, 1, Grid(n * QUARTER, QUARTER, 1), value, timing, 1)))
+    writer.close()
+    before = read(store)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 15 * (8 + ROW_OVERHEAD))
+    steps = list(compact_sensor(store, store.read_directory().sensors[0]))
+    assert [step.left for step in steps if step.left is not None] == [50 * QUARTER]
+    monkeypatch.undo()
+    after = read(store)
+    assert after[0] == before[0]
+    assert after[2] < before[2]
 
 
 def test_a_sensor_without_data_needs_none(store: Store) -> None:

@@ -2,10 +2,9 @@
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,32 +13,22 @@ from gridlore.domain.beliefs import Block, make_blocks
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import (
     AuthenticationError,
-    OverloadError,
     PeriodError,
     ReplacementError,
-    StoreRefusalError,
     ValuesLimitError,
 )
 from gridlore.domain.merging import TIERS
 from gridlore.domain.overlay import overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
+from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store, Window
 from gridlore.store.postgres import PostgresWriteTransaction
 from gridlore.store.sqlite import SQLiteWriteTransaction
-from gridlore.store.writer import Batch, Writer, check_nothing
-from tests.conftest import wait_for
+from gridlore.store.writer import Writer
 from tests.store.test_blocks import fill_directory
 
 QUARTER = 15 * MINUTE
 MEASURED = Timing(belief_horizon=0)
-
-
-@pytest.fixture
-def writer(store: Store) -> Iterator[Writer]:
-    fill_directory(store)
-    opened = Writer(store, max_queue_bytes=10_000_000)
-    yield opened
-    opened.close()
 
 
 def blocks(
@@ -178,27 +167,21 @@ def test_folding_keeps_every_belief_time(writer: Writer, store: Store) -> None:
     assert writer.submit(blocks([3.0], 3 * QUARTER, Timing(belief_time=3 * QUARTER + 21))).result().unchanged
 
 
-def test_a_full_queue_refuses_and_what_was_taken_is_stored(store: Store) -> None:
-    fill_directory(store)
-    writer = Writer(store, max_queue_bytes=3000)
-    taken = []
-    with pytest.raises(OverloadError):
-        for number in range(10_000):
-            taken.append(writer.submit(blocks([1.0] * 96, number * DAY)))  # noqa: PERF401 - until it raises
-    wait(taken)
-    writer.close()
-    assert {future.result() for future in taken} == {Receipt(96, 0)}
-    assert len(stored(store)) <= len(taken)
-    with pytest.raises(OverloadError, match="stopping"):
-        writer.submit(blocks([1.0]))
-
-
-def test_closing_commits_what_is_queued(store: Store) -> None:
-    fill_directory(store)
-    writer = Writer(store, max_queue_bytes=10_000_000)
-    futures = [writer.submit(blocks([1.0] * 96, number * DAY)) for number in range(100)]
-    writer.close()
-    assert all(future.done() and future.result().stored == 96 for future in futures)
+def test_of_forecasts_far_ahead_what_is_about_the_events_of_a_message_counts_alone(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(20):
+        writer.submit(blocks([day] * 9600, day * DAY, Timing(belief_time=day * DAY))).result(5)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 21 * (96 * 8 + ROW_OVERHEAD))
+    again = blocks([19.0] * 96, 40 * DAY, Timing(belief_time=20 * DAY))
+    assert writer.submit(again).result(5) == Receipt(0, 96)
+    news = blocks([20.0] * 96, 40 * DAY, Timing(belief_time=20 * DAY))
+    assert writer.submit(news).result(5) == Receipt(96, 0)
+    late = blocks([3.0] * 9600, 3 * DAY, Timing(belief_time=3 * DAY + 1))
+    with pytest.raises(PeriodError):
+        writer.submit(late).result(5)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 4 * (9600 * 8 + 6 * ROW_OVERHEAD))
+    assert writer.submit(late).result(5) == Receipt(0, 9600)
 
 
 @pytest.mark.parametrize("rounds", [40])
@@ -267,47 +250,6 @@ def test_a_message_is_checked_while_its_sensors_are_held_and_refused_alone(
     assert read(store, 3) == [1, None, 3]
 
 
-def test_a_commit_holds_so_many_bytes_or_one_long_message(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.writer.MAX_COMMIT_BYTES", 2_000)
-    fill_directory(store)
-    commits: list[int] = []
-    writer = Writer(
-        store, max_queue_bytes=10_000_000, observe=lambda _, batches, blocks: commits.append(batches)
-    )
-    with store.begin_write() as other:
-        other.lock_sensors([1])
-        futures = [writer.submit(blocks([1.0] * 400, number * 10 * DAY)) for number in range(4)]
-        futures += [writer.submit(blocks([1.0], number * DAY, sensor=2)) for number in range(7)]
-    assert all(future.result(10).stored for future in futures)
-    writer.close()
-    assert commits == [1, 1, 1, 1, 3, 3, 1]
-    assert writer.queued_bytes == 0
-
-
-def test_who_is_not_tried_in_time_hears_that_it_may_come_again_and_not_what_was_wrong_with_others(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.writer.PATIENCE", 0)
-    monkeypatch.setattr("gridlore.store.writer.write", Mock(side_effect=PeriodError("too much")))
-    batches = [Batch(blocks([1], number * QUARTER), {}, check_nothing, 1) for number in range(2)]
-    writer._write(batches)
-    assert [type(batch.done.exception(5)) for batch in batches] == [StoreRefusalError] * 2
-
-
-def test_a_commit_that_does_not_end_is_told_of(
-    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.writer.STUCK", 0.1)
-    with store.begin_write() as other:
-        other.lock_sensors([1])
-        future = writer.submit(blocks([1]))
-        wait_for(lambda: "has not finished a commit" in (writer.trouble() or ""))
-    assert future.result(5) == Receipt(1, 0)
-    wait_for(lambda: writer.trouble() is None)
-
-
 def test_a_message_that_must_be_compared_with_too_much_is_refused_whole(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,8 +266,7 @@ def test_of_a_message_about_which_too_much_is_known_nothing_is_stored_and_others
 ) -> None:
     for time in range(10):
         writer.submit(blocks([time] * 4, timing=Timing(belief_time=-DAY + time))).result(5)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_ROWS", 3)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 8 * 30)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 9 * (8 + ROW_OVERHEAD))
     with store.begin_write() as other:
         other.lock_sensors([1, 2])
         deep = writer.submit(blocks([5], timing=Timing(belief_time=-HOUR)))

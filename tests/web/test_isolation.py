@@ -162,11 +162,12 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 
 def counting(pair: Pair, original: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of a store, which notes how much it was asked for."""
+    """The method of a store, which notes for how many windows, sensors or blocks it was called."""
 
-    def call(*asked: Any) -> Any:
-        pair.reads.append((original.__qualname__, sum(len(one) for one in asked if isinstance(one, Sized))))
-        return original(*asked)
+    def call(store: Any, *asked: Any) -> Any:
+        what = asked[0] if asked else None
+        pair.reads.append((original.__qualname__, len(what) if isinstance(what, Sized) else 0))
+        return original(store, *asked)
 
     return call
 

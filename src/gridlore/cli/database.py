@@ -12,6 +12,7 @@ from gridlore.bootstrap import compact_sensor
 from gridlore.cli.invocation import Invocation
 from gridlore.cli.terminal import console
 from gridlore.config.table import mask_password
+from gridlore.domain.timing import format_instant
 
 
 @click.group(short_help="Look after the database's schema.")
@@ -70,11 +71,19 @@ def compact(invocation: Invocation) -> None:
       gridlore db compact
     """
     before = after = 0
+    left: dict[str, list[int]] = {}
     with invocation.open_store() as store, Progress(console=console(stderr=True)) as progress:
         sensors = store.read_directory().sensors
         task = progress.add_task("Compacting sensors", total=len(sensors))
         for sensor in sensors:
             for step in compact_sensor(store, sensor):
                 before, after = before + step.before, after + step.after
+                if step.left is not None:
+                    left.setdefault(sensor.name, []).append(step.left)
             progress.advance(task)
     click.echo(f"{before} blocks were looked at; {after} are left.")
+    for name, events in left.items():
+        click.echo(
+            f"Of {name}, {len(events)} events are left as they are, from {format_instant(min(events))} to "
+            f"{format_instant(max(events))}: more is known about them than can be gone through at once."
+        )

@@ -24,7 +24,6 @@ from gridlore.config.table import mask_password
 from gridlore.domain.errors import (
     GridloreError,
     OldSchemaError,
-    PeriodError,
     SchemaError,
     StoreDamagedError,
     StoreUnavailableError,
@@ -41,7 +40,6 @@ MENDS: Mapping[type[GridloreError], tuple[str, str]] = {
         "schema",
         "install the Gridlore that made it, restore a backup, or set DATABASE_URL to another",
     ),
-    PeriodError: ("gaps", "look at fewer days: gridlore doctor --days 1"),
 }
 """What keeps the database from being examined: as which check it is told, and how it is mended. The first
 that fits counts."""

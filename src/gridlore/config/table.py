@@ -175,7 +175,7 @@ SETTINGS: tuple[Setting, ...] = (
         "WRITE_QUEUE_BYTES",
         str(256 * MIB),
         "bytes",
-        "how much may wait to be written before clients are told to come back later",
+        "how much may wait to be written before clients are told to come back later; of one user half of it",
         byte_count("this limit"),
     ),
     Setting(

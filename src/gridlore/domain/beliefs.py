@@ -68,6 +68,15 @@ class Block:
         """The events this block is about."""
         return Grid(self.start, self.resolution, self.values.size)
 
+    @property
+    def last_known(self) -> int:
+        """When the last of its beliefs was known. [µs since epoch]"""
+        if self.belief_time is not None:
+            return self.belief_time
+        if self.belief_horizon is not None:
+            return self.end - self.belief_horizon
+        return int(self.times().max())
+
     def times(self) -> IntArray:
         """Belief time of each value, shape (n,). [µs since epoch]"""
         if self.belief_times is not None:

@@ -7,6 +7,7 @@ HTTP: ``wire/responses.py`` holds the one table from error class to status word 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 
 class GridloreError(Exception):
@@ -16,6 +17,20 @@ class GridloreError(Exception):
     def message(self) -> str:
         """The sentence for the person who caused it."""
         return str(self.args[0]) if self.args else self.__class__.__name__
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def without_frames(error: E) -> E:
+    """The error, without what its traceback, and those of its causes, keep in memory: all that was read."""
+    chain: list[BaseException | None] = [error]
+    while chain:
+        one = chain.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            chain += (one.__cause__, one.__context__)
+    return error
 
 
 class AuthenticationError(GridloreError):

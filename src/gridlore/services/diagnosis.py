@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from gridlore.domain.errors import PeriodError
 from gridlore.domain.findings import Finding
 from gridlore.domain.heads import Head
 from gridlore.domain.merging import compact_blocks
@@ -141,7 +142,12 @@ def _examine_gaps(
     if start >= end:
         return
     grid = sensor.grid(start, end)
-    (blocks,) = store.read_blocks([Window(sensor.id, grid.start, grid.end, sensor.resolution)])
+    try:
+        (blocks,) = store.read_blocks([Window(sensor.id, grid.start, grid.end, sensor.resolution)])
+    except PeriodError as error:
+        mend = "look at fewer days (--days 1), and at who posts so much (gridlore data delete --dry-run)"
+        yield Finding("gaps", tell(sensor), error.message, mend)
+        return
     only = EVERYTHING if sensor.kind is SensorKind.MARKET else MEASURED
     gaps = _find_gaps(overlay(blocks, grid, only, sources=directory.sources).values)
     if gaps:

@@ -6,7 +6,8 @@ before the fact, what is known; of sensors that were never measured, what was fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,26 +112,31 @@ class FreshnessReader:
     ) -> list[Freshness]:
         """How fresh each sensor is, in the same order; the blocks of all are read at once.
 
-        Of a sensor about whose last day too much is known to be gone through, no values are shown.
+        If that is too much, they are read for one after the other; of a sensor about whose last day too much
+        is known to be gone through, no values are shown.
         """
         days = [last_day(sensor, heads[sensor.id], now) for sensor in sensors]
-        asked = [(sensor, day) for sensor, day in zip(sensors, days, strict=True) if day is not None]
-        windows = [Window(sensor.id, day.start, day.end, sensor.resolution) for sensor, day in asked]
-        found = self._read_blocks(windows) if windows else []
-        blocks_of = {sensor.id: blocks for (sensor, _), blocks in zip(asked, found, strict=True)}
-        return [
-            _describe(directory, user, sensor, heads[sensor.id], day, blocks_of.get(sensor.id, []), now)
+        windows = [
+            Window(sensor.id, day.start, day.end, sensor.resolution)
             for sensor, day in zip(sensors, days, strict=True)
+            if day is not None
         ]
+        found: Iterator[list[Block]] = self._read_each(windows)
+        with suppress(PeriodError):
+            found = iter(self._store.read_blocks(windows) if windows else [])
+        described = []
+        for sensor, day in zip(sensors, days, strict=True):
+            blocks = [] if day is None else next(found)
+            described.append(_describe(directory, user, sensor, heads[sensor.id], day, blocks, now))
+        return described
 
-    def _read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        try:
-            return self._store.read_blocks(windows)
-        except PeriodError:
-            if len(windows) == 1:
-                return [[]]
-            middle = len(windows) // 2
-            return self._read_blocks(windows[:middle]) + self._read_blocks(windows[middle:])
+    def _read_each(self, windows: Sequence[Window]) -> Iterator[list[Block]]:
+        for window in windows:
+            try:
+                (blocks,) = self._store.read_blocks([window])
+            except PeriodError:
+                blocks = []
+            yield blocks
 
 
 def _describe(

@@ -102,18 +102,12 @@ class Query:
         grids = [sensor.grid(query.start, query.end) for sensor in sensors]
         self._check_slots(sum(grid.count for grid in grids))
         found = self._store.read_blocks(
-            [_window(sensor, grid) for sensor, grid in zip(sensors, grids, strict=True)]
+            [_window(sensor, grid) for sensor, grid in zip(sensors, grids, strict=True)], source_ids
         )
         own = directory.source_of(user).id
         readings = []
         for name, sensor, grid, blocks in zip(query.addresses, sensors, grids, found, strict=True):
-            picture = overlay(
-                _from_sources(blocks, source_ids),
-                grid,
-                query.only,
-                sources=directory.sources,
-                own_source_id=own,
-            )
+            picture = overlay(blocks, grid, query.only, sources=directory.sources, own_source_id=own)
             factor = 1 if resolution is None else resolution // sensor.resolution
             readings.append(coarser(Reading(name, sensor, grid, picture), factor))
         return readings
@@ -151,8 +145,8 @@ class Query:
         collected, step = 0, limit
         while first < grid.count and collected <= limit:
             part = Grid(grid.start + first * grid.resolution, grid.resolution, min(step, grid.count - first))
-            (blocks,) = self._store.read_blocks([_window(sensor, part)])
-            page = _beliefs(_from_sources(blocks, source_ids), part, query, after)
+            (blocks,) = self._store.read_blocks([_window(sensor, part)], source_ids)
+            page = _beliefs(blocks, part, query, after)
             pages.append(page)
             collected += page[0].size
             first += part.count
@@ -182,12 +176,6 @@ class Query:
 
 def _window(sensor: Sensor, grid: Grid) -> Window:
     return Window(sensor.id, grid.start, grid.end, sensor.resolution)
-
-
-def _from_sources(blocks: Sequence[Block], source_ids: set[int] | None) -> Sequence[Block]:
-    if source_ids is None:
-        return blocks
-    return [block for block in blocks if block.source_id in source_ids]
 
 
 def _check_resolution(names: Sequence[str], sensors: Sequence[Sensor], resolution: int | None) -> None:

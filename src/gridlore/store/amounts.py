@@ -6,19 +6,29 @@ minute: what is asked for is bounded by events, what is known about them by noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.errors import PeriodError
+from gridlore.store.interface import Window
 
 MAX_READ_BYTES = 64 * 1024 * 1024
-"""Values that one question may bring into memory, where they and what is made of them take several times as
-much. [bytes]"""
+"""What one question may bring into memory, where it and what is made of it take several times as much.
+[bytes]"""
 
-MAX_READ_ROWS = MAX_READ_BYTES // (8 * MAX_BLOCK_VALUES)
-"""So many blocks are never too many, however long."""
+ROW_OVERHEAD = 512
+"""What a block costs there beside its values and their times. [bytes]"""
+
+
+def max_rows(windows: Sequence[Window]) -> int:
+    """So many blocks are never too many, however long they are."""
+    longest = max(MAX_BLOCK_VALUES if window.whole else window.count for window in windows)
+    return MAX_READ_BYTES // (16 * min(longest, MAX_BLOCK_VALUES) + ROW_OVERHEAD)
 
 
 def check_amount(size: int) -> None:
-    """Bound what is read; ``size`` is the length of values. [bytes]
+    """Bound what is read; ``size`` is the length of values and of their times, and what their blocks cost.
+    [bytes]
 
     Raises
     ------

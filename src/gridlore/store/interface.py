@@ -5,7 +5,7 @@ Layer: store. Imports domain only; both stores implement it, services know nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gridlore.domain.access import Grant
 from gridlore.domain.audit import EVERY_ENTRY, AuditEntry, AuditFilter
-from gridlore.domain.beliefs import Block
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.heads import Head
 from gridlore.domain.keys import ApiKey
@@ -26,9 +26,22 @@ class StoreConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which blocks to read: those of one sensor that touch ``start <= t < end`` [µs since epoch].
+    """What to read: of one sensor what its blocks say about ``start <= t < end`` [µs since epoch].
 
-    ``resolution`` is the sensor's [µs]; ``source_id`` limits to one source.
+    Parameters
+    ----------
+    resolution : int
+        The sensor's. [µs]
+    source_id : int, optional
+        Limits to one source.
+    known_until : int, optional
+        Limits to blocks of which something may have been known by then. [µs since epoch]
+    max_values : int
+        Limits to blocks of at most so many values.
+    starting : bool
+        Limits to blocks that start in the window.
+    whole : bool
+        Blocks are read whole and as they are stored, not cut to the window.
     """
 
     sensor_id: int
@@ -36,6 +49,25 @@ class Window:
     end: int
     resolution: int
     source_id: int | None = None
+    known_until: int | None = None
+    max_values: int = MAX_BLOCK_VALUES
+    starting: bool = False
+    whole: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many events it is about."""
+        return -((self.start - self.end) // self.resolution)
+
+    @property
+    def after(self) -> int:
+        """Where a block that touches it starts, is later than this. [µs since epoch]"""
+        return self.start - (1 if self.starting else self.max_values * self.resolution)
+
+    @property
+    def least_horizon(self) -> int | None:
+        """Of what rolls with a shorter horizon than this, nothing was known by ``known_until``. [µs]"""
+        return None if self.known_until is None else self.start + self.resolution - self.known_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +116,7 @@ class WriteTransaction(Protocol):
         """Hold these sensors for this transaction, in order of id; their heads."""
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        """The blocks that touch each window, in order of start; of locked sensors only."""
+        """What touches each window, in order of start; of locked sensors only."""
 
     def read_page(self, page: BlockPage) -> list[Block]:
         """The blocks of a page, from the last to the first; of a locked sensor only."""
@@ -149,8 +181,10 @@ class Store(Protocol):
     Every method may raise StoreUnavailableError; ``read_blocks`` PeriodError, when it is too much.
     """
 
-    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        """The blocks that touch each window, in order of start, as one snapshot."""
+    def read_blocks(
+        self, windows: Sequence[Window], source_ids: Collection[int] | None = None
+    ) -> list[list[Block]]:
+        """What touches each window, in order of start, as one snapshot; of these sources, if told."""
 
     def read_page(self, page: BlockPage) -> list[Block]:
         """The blocks of a page, from the last to the first."""

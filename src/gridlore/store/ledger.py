@@ -32,8 +32,8 @@ MAX_COMPARED = 1_000_000
 """Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
 
 NEAR = 64
-"""Events between two that a message is about, up to which what is known of both is read by one question: each
-brings whole blocks, and twenty thousand runs of a file would bring the same ones thousands of times."""
+"""Events between two that a message is about, up to which what is known of both is read by one question:
+twenty thousand runs of a file would bring the same blocks thousands of times."""
 
 FOLDED_AT_ONCE = 64
 """Windows whose blocks are read together to be folded, which bounds what is in memory."""
@@ -96,17 +96,26 @@ class Ledger:
         self._replaced: list[Block] = []
 
     def _read_shelves(self, candidates: Iterable[Block]) -> defaultdict[tuple[int, int], _Shelf]:
-        windows = {
-            Window(block.sensor_id, block.start, block.end, block.resolution, block.source_id)
+        windows = [
+            Window(
+                block.sensor_id,
+                block.start,
+                block.end,
+                block.resolution,
+                block.source_id,
+                known_until=block.last_known,
+                whole=self._replace,
+            )
             for block in candidates
             if block.start < (self._heads[block.sensor_id].events_end or block.start)
-        }
+        ]
         shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
-        seen: set[tuple[int, int]] = set()
+        seen: set[tuple[int, int, int]] = set()
         for blocks in self._transaction.read_blocks(join_windows(windows, NEAR)) if windows else ():
             for block in blocks:
-                if (block.sensor_id, block.seq) not in seen:
-                    seen.add((block.sensor_id, block.seq))
+                place = (block.sensor_id, block.seq, block.start)
+                if place not in seen:  # a whole block may touch two windows
+                    seen.add(place)
                     shelves[block.sensor_id, block.source_id].add(block)
         return shelves
 
@@ -245,7 +254,16 @@ class Ledger:
             due = tiers.get(block.sensor_id)
             if due is not None and block.values.size < due.max_values:
                 reach = due.reach * block.resolution
-                near.append(Window(block.sensor_id, block.start - reach, block.end + reach, block.resolution))
+                near.append(
+                    Window(
+                        block.sensor_id,
+                        block.start - reach,
+                        block.end + reach,
+                        block.resolution,
+                        max_values=due.max_values - 1,
+                        whole=True,
+                    )
+                )
         windows = join_windows(near)
         for first in range(0, len(windows), FOLDED_AT_ONCE):
             self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers)
@@ -272,8 +290,9 @@ def join_windows(windows: Iterable[Window], near: int = 0) -> list[Window]:
     """The windows in order of sensor and start, those of one sensor and source joined that touch one another,
     or have at most ``near`` events between them.
 
-    >>> join_windows([Window(1, 60, 70, 10), Window(1, 0, 10, 10), Window(1, 30, 40, 10)], 2)
-    [Window(sensor_id=1, start=0, end=70, resolution=10, source_id=None)]
+    >>> [joined] = join_windows([Window(1, 60, 70, 10), Window(1, 0, 10, 10), Window(1, 30, 40, 10)], 2)
+    >>> joined.start, joined.end
+    (0, 70)
     """
     joined: list[Window] = []
     for window in sorted(windows, key=lambda one: (one.sensor_id, one.source_id or 0, one.start)):
@@ -283,10 +302,17 @@ def join_windows(windows: Iterable[Window], near: int = 0) -> list[Window]:
             and (last.sensor_id, last.source_id) == (window.sensor_id, window.source_id)
             and last.end + near * window.resolution >= window.start
         ):
-            joined[-1] = replace(last, end=max(last.end, window.end))
+            joined[-1] = replace(last, end=max(last.end, window.end), known_until=_latest(last, window))
         else:
             joined.append(window)
     return joined
+
+
+def _latest(one: Window, other: Window) -> int | None:
+    """By when something must have been known for either window."""
+    if one.known_until is None or other.known_until is None:
+        return None
+    return max(one.known_until, other.known_until)
 
 
 def _name(targets: Mapping[int, Target], sensor_id: int) -> str:

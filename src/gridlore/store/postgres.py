@@ -5,7 +5,7 @@ Layer: store. Every statement about blocks and heads names its sensors, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -17,7 +17,7 @@ from sqlalchemy import Double, create_engine, event
 from sqlalchemy.engine import make_url
 
 from gridlore.domain.audit import AuditEntry
-from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
+from gridlore.domain.beliefs import Block
 from gridlore.domain.errors import StoreRefusalError, StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import amounts, schema
@@ -54,23 +54,43 @@ KEPT_FOR_BLOCKS, MOST_FOR_BLOCKS = 8, 16
 KEPT, MOST = 4, 14
 """Connections for the directory and the record, likewise. docs/operations.md states the sum of the most."""
 
-_COLUMNS = ", ".join(f"b.{column}" for column in BLOCK_COLUMNS)
-_READ_BLOCKS = f"""
-    SELECT 0, {_COLUMNS} FROM belief_block b
-    WHERE b.sensor_id = %s AND b.start > %s AND b.start < %s AND coalesce(b.source_id = %s, true)
-        AND b.start + octet_length(b.event_values) / 8 * %s::bigint > %s
-    ORDER BY b.start LIMIT %s
+_WINDOW = (
+    "number", "sensor_id", "start", "last", "resolution",
+    "source_id", "after", "known_until", "least_horizon", "max_values", "whole",
+)  # fmt: skip
+_ONE_WINDOW = f"(SELECT {', '.join(f'%s::bigint AS {name}' for name in _WINDOW)}) w"
+_WINDOWS = f"unnest({', '.join(['%s::bigint[]'] * len(_WINDOW))}) AS w({', '.join(_WINDOW)})"
+_TOUCHING = """
+    FROM {windows}
+    JOIN belief_block b ON b.sensor_id = w.sensor_id AND b.start > w.after AND b.start < w.last
+    CROSS JOIN LATERAL (SELECT octet_length(b.event_values) / 8 AS count) known
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN w.whole = 1 THEN 0 ELSE greatest((w.start - b.start) / w.resolution, 0) END AS first,
+            CASE WHEN w.whole = 1 THEN known.count
+                ELSE least((w.last - b.start + w.resolution - 1) / w.resolution, known.count) END AS last
+    ) cut
+    WHERE b.start + known.count * w.resolution > w.start
+        AND coalesce(b.source_id = w.source_id, true)
+        AND coalesce(b.belief_time <= w.known_until, b.belief_horizon >= w.least_horizon, true)
+        AND known.count <= w.max_values
+        AND coalesce(b.source_id = ANY(%s::bigint[]), true)
 """
-_READ_WINDOWS = f"""
-    SELECT w.number, {_COLUMNS}
-    FROM unnest({", ".join(["%s::bigint[]"] * 7)})
-        AS w(number, sensor_id, first, last, source_id, resolution, start)
-    JOIN belief_block b ON b.sensor_id = w.sensor_id AND b.start > w.first AND b.start < w.last
-    WHERE coalesce(b.source_id = w.source_id, true)
-        AND b.start + octet_length(b.event_values) / 8 * w.resolution > w.start
-    ORDER BY b.start LIMIT %s
+"""What touches windows, and from which value to which it does. A row that ends before its window is passed
+over here, and its values are not read."""
+_CUT_COLUMNS = {
+    "start": "b.start + cut.first * w.resolution",
+    **{
+        column: f"CASE WHEN cut.last - cut.first = known.count THEN b.{column} ELSE "
+        f"substring(b.{column} FROM (8 * cut.first + 1)::int FOR (8 * (cut.last - cut.first))::int) END"
+        for column in ("belief_times", "event_values")
+    },
+}
+_COLUMNS = ", ".join(_CUT_COLUMNS.get(column, f"b.{column}") for column in BLOCK_COLUMNS)
+_READ_BLOCKS = f"SELECT w.number, {_COLUMNS} {_TOUCHING} ORDER BY b.start LIMIT %s"
+_WEIGH_BLOCKS = f"""
+    SELECT sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END + %s)
+    {_TOUCHING}
 """
-"""A row that ends before its window is passed over here, and its values are not read."""
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
 _LOCK_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s::bigint[])
@@ -172,8 +192,10 @@ class PostgresStore(RelationalStore):
         with self._connection() as connection, connection.cursor(binary=True) as cursor:
             return read(cursor)
 
-    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        return self._read(lambda cursor: _read_blocks(cursor, windows))
+    def read_blocks(
+        self, windows: Sequence[Window], source_ids: Collection[int] | None = None
+    ) -> list[list[Block]]:
+        return self._read(lambda cursor: _read_blocks(cursor, windows, source_ids))
 
     def read_page(self, page: BlockPage) -> list[Block]:
         return self._read(lambda cursor: _read_page(cursor, page))
@@ -332,15 +354,21 @@ def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
     return page_blocks(page, rows)
 
 
-def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list[list[Block]]:
+def _read_blocks(
+    cursor: psycopg.Cursor[Any], windows: Sequence[Window], source_ids: Collection[int] | None = None
+) -> list[list[Block]]:
     found: list[list[Block]] = [[] for _ in windows]
     if not windows:
         return found
-    statement, parameters = _ask_for_blocks(windows)
-    rows = cursor.execute(statement, (*parameters, amounts.MAX_READ_ROWS + 1)).fetchall()
-    if len(rows) > amounts.MAX_READ_ROWS:  # perhaps too much; the driver has all rows before we see the first
-        size = f"SELECT sum(octet_length(event_values)) FROM ({statement}) found"
-        amounts.check_amount(cursor.execute(size, (*parameters, None)).fetchall()[0][0] or 0)
+    place, parameters = _ask_for_windows(windows)
+    parameters = (*parameters, None if source_ids is None else pack_bigints(source_ids))
+    statement = _READ_BLOCKS.format(windows=place)
+    most = amounts.max_rows(windows)
+    rows = cursor.execute(statement, (*parameters, most + 1)).fetchall()
+    if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
+        weigh = _WEIGH_BLOCKS.format(windows=place)
+        ((size,),) = cursor.execute(weigh, (amounts.ROW_OVERHEAD, *parameters)).fetchall()
+        amounts.check_amount(int(size or 0))
         rows = cursor.execute(statement, (*parameters, None)).fetchall()
     arrays = unpack_floats([row[-1] for row in rows])
     for (number, *row), values in zip(rows, arrays, strict=True):
@@ -348,25 +376,24 @@ def _read_blocks(cursor: psycopg.Cursor[Any], windows: Sequence[Window]) -> list
     return found
 
 
-def _ask_for_blocks(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:
-    """The statement that finds the blocks that touch each window, and its parameters but the limit."""
-    firsts = [window.start - MAX_BLOCK_VALUES * window.resolution for window in windows]
-    if len(windows) == 1:
-        only = windows[0]
-        return _READ_BLOCKS, (
-            only.sensor_id,
-            firsts[0],
-            only.end,
-            only.source_id,
-            only.resolution,
-            only.start,
+def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:
+    """The relation of the windows, and its parameters."""
+    rows = [
+        (
+            number,
+            window.sensor_id,
+            window.start,
+            window.end,
+            window.resolution,
+            window.source_id,
+            window.after,
+            window.known_until,
+            window.least_horizon,
+            window.max_values,
+            int(window.whole),
         )
-    return _READ_WINDOWS, (
-        pack_bigints(range(len(windows))),
-        pack_bigints([window.sensor_id for window in windows]),
-        pack_bigints(firsts),
-        pack_bigints([window.end for window in windows]),
-        pack_bigints([window.source_id for window in windows]),
-        pack_bigints([window.resolution for window in windows]),
-        pack_bigints([window.start for window in windows]),
-    )
+        for number, window in enumerate(windows)
+    ]
+    if len(rows) == 1:
+        return _ONE_WINDOW, rows[0]
+    return _WINDOWS, tuple([pack_bigints(column) for column in zip(*rows, strict=True)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,13 @@ BUSY_TIMEOUT = 5.0
 
 _READ_BLOCKS = f"""
     SELECT {", ".join(BLOCK_COLUMNS)} FROM belief_block
-    WHERE sensor_id = ? AND start > ? AND start < ? AND start + length(event_values) / 8 * ? > ?
-    ORDER BY start
-"""
+    WHERE sensor_id = ? AND start > ? AND start < ? AND start + length(event_values) / 8 * ? > ?"""
 """A row that ends before the window is passed over here: its values are not read, and no other Python thread
 gets to run because of it."""
-_READ_BLOCKS_OF_SOURCE = _READ_BLOCKS.replace("ORDER BY", "AND source_id = ? ORDER BY")
+_OF_SOURCE = "source_id = ?"
+_OF_SOURCES = "source_id IN (SELECT value FROM json_each(?))"
+_KNOWN_UNTIL = "coalesce(belief_time <= ?, belief_horizon >= ?, 1)"
+_SHORT = "length(event_values) / 8 <= ?"
 _READ_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
 """
@@ -67,9 +68,6 @@ _SAVE_HEADS = f"REPLACE INTO sensor_head ({', '.join(HEAD_COLUMNS)}) VALUES "
 CHECKPOINT_PAGES = 4000
 """Pages in the log after which it is worked into the database: four times the usual, since the same pages
 are written again and again, and need to be worked in only once. 16 MB."""
-
-FETCHED_AT_ONCE = 1024
-"""Rows fetched before it is looked at whether they become too many."""
 
 ROWS_AT_ONCE = 64
 """Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
@@ -102,11 +100,13 @@ class SQLiteStore(RelationalStore):
                 cursor.close()  # a statement that was not read to its end would hold its snapshot
                 connection.close()
 
-    def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
+    def read_blocks(
+        self, windows: Sequence[Window], source_ids: Collection[int] | None = None
+    ) -> list[list[Block]]:
         with self._cursor() as cursor:
             if len(windows) > 1:
                 cursor.execute("BEGIN")
-            found = read_blocks(cursor, windows)
+            found = read_blocks(cursor, windows, source_ids)
             if len(windows) > 1:
                 cursor.execute("COMMIT")
             return found
@@ -212,27 +212,56 @@ def _unavailable_when_busy() -> Iterator[None]:
         raise
 
 
-def read_blocks(cursor: sqlite3.Cursor, windows: Sequence[Window]) -> list[list[Block]]:
-    """The blocks that touch each window; raises as ``check_amount`` does."""
+def read_blocks(
+    cursor: sqlite3.Cursor, windows: Sequence[Window], source_ids: Collection[int] | None = None
+) -> list[list[Block]]:
+    """What touches each window; raises as ``check_amount`` does."""
     found = []
     size = 0
     for window in windows:
-        start, resolution = window.start, window.resolution
-        first = start - MAX_BLOCK_VALUES * resolution
-        parameters: tuple[int, ...] = (window.sensor_id, first, window.end, resolution, start)
-        statement = _READ_BLOCKS
-        if window.source_id is not None:
-            statement, parameters = _READ_BLOCKS_OF_SOURCE, (*parameters, window.source_id)
         rows: list[Any] = []
-        cursor.execute(statement, parameters)
-        while part := cursor.fetchmany(FETCHED_AT_ONCE):
-            size += sum([len(row[-1]) for row in part])
+        for row in cursor.execute(*_ask_for_blocks(window, source_ids)):
+            cut = row if window.whole else _cut(row, window)
+            size += len(cut[-1]) + (0 if cut[-2] is None else len(cut[-2])) + amounts.ROW_OVERHEAD
             amounts.check_amount(size)
-            rows += part
+            rows.append(cut)
         arrays = unpack_floats([row[-1] for row in rows])
         pairs = zip(rows, arrays, strict=True)
-        found.append([block_from_row(row, resolution, values) for row, values in pairs])
+        found.append([block_from_row(row, window.resolution, values) for row, values in pairs])
     return found
+
+
+def _ask_for_blocks(window: Window, source_ids: Collection[int] | None) -> tuple[str, list[object]]:
+    """The statement that finds what touches a window, and its parameters."""
+    resolution = window.resolution
+    parameters: list[object] = [window.sensor_id, window.after, window.end, resolution, window.start]
+    limits = []
+    if window.source_id is not None:
+        limits.append(_OF_SOURCE)
+        parameters.append(window.source_id)
+    if window.known_until is not None:
+        limits.append(_KNOWN_UNTIL)
+        parameters += (window.known_until, window.least_horizon)
+    if window.max_values < MAX_BLOCK_VALUES:
+        limits.append(_SHORT)
+        parameters.append(window.max_values)
+    if source_ids is not None:
+        limits.append(_OF_SOURCES)
+        parameters.append(str(list(source_ids)))
+    return "\n    AND ".join([_READ_BLOCKS, *limits]) + " ORDER BY start", parameters
+
+
+def _cut(row: tuple[Any, ...], window: Window) -> tuple[Any, ...]:
+    """A row of a block without what it says beyond the window."""
+    start, resolution = row[1], window.resolution
+    count = len(row[-1]) // 8
+    first = max(0, (window.start - start) // resolution)
+    last = min(count, -((start - window.end) // resolution))
+    if last - first == count:
+        return row
+    part = slice(8 * first, 8 * last)
+    times = None if row[-2] is None else row[-2][part]
+    return (row[0], start + first * resolution, *row[2:-2], times, row[-1][part])
 
 
 def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:

@@ -19,7 +19,13 @@ import structlog
 
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt, Target
-from gridlore.domain.errors import GridloreError, OverloadError, StoreRefusalError, StoreUnavailableError
+from gridlore.domain.errors import (
+    GridloreError,
+    OverloadError,
+    StoreRefusalError,
+    StoreUnavailableError,
+    without_frames,
+)
 from gridlore.store.attempts import write
 from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
@@ -49,7 +55,7 @@ def check_nothing() -> None:
 
 
 PATIENCE = 25.0
-"""How long batches are tried one by one, before those that are left have waited enough. [s]"""
+"""How long batches are tried in parts, before those that are left have waited enough. [s]"""
 
 STUCK = 30.0
 """A commit that takes longer is told of: every lock it waits for is given up after 10 s. [s]"""
@@ -75,6 +81,14 @@ class Batch:
     done: Future[Receipt] = field(default_factory=Future)
 
 
+@dataclass(slots=True)
+class _Line:
+    """What waits of one source, and how much that is. [bytes]"""
+
+    batches: deque[Batch] = field(default_factory=deque)
+    size: int = 0
+
+
 class Writer:
     """The one thread of this process that writes blocks.
 
@@ -82,7 +96,8 @@ class Writer:
     ----------
     store : Store
     max_queue_bytes : int
-        How much may wait; beyond it OverloadError. One batch is always taken, however large. [bytes]
+        How much may wait, of one source half of it; beyond it OverloadError. One batch is always taken,
+        however large. [bytes]
     replace : bool
         Play mode: a different value with the same belief time replaces the old one.
     observe : function
@@ -101,7 +116,8 @@ class Writer:
         self._observe = observe
         self._max_queue_bytes = max_queue_bytes
         self._replace = replace
-        self._queue: deque[Batch] = deque()
+        self._lines: dict[int, _Line] = {}
+        self._queued_batches = 0
         self._queued_bytes = 0
         self._wakeup = threading.Condition()
         self._wanted = 1
@@ -137,11 +153,21 @@ class Writer:
         with self._wakeup:
             if self._closing:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
-            if self._queue and self._queued_bytes + size > self._max_queue_bytes:
+            if self._queued_batches and self._queued_bytes + size > self._max_queue_bytes:
                 raise OverloadError("The server has more to store than it can queue. Please send this again.")
-            self._queue.append(batch)
+            source_id = blocks[0].source_id if blocks else 0
+            line = self._lines.get(source_id)
+            if line is None:
+                line = self._lines[source_id] = _Line()
+            elif line.size + size > self._max_queue_bytes // 2:
+                raise OverloadError(
+                    "What you have sent already is half of what the server can queue. Please send this again."
+                )
+            line.batches.append(batch)
+            line.size += size
+            self._queued_batches += 1
             self._queued_bytes += size
-            if len(self._queue) >= self._wanted:
+            if self._queued_batches >= self._wanted:
                 self._wakeup.notify()
         return batch.done
 
@@ -158,7 +184,7 @@ class Writer:
     @property
     def queued_batches(self) -> int:
         """How many batches wait."""
-        return len(self._queue)
+        return self._queued_batches
 
     def trouble(self) -> str | None:
         """Why nothing is written any more, if that is so."""
@@ -187,7 +213,8 @@ class Writer:
                 for batch in batches:
                     if not batch.done.done():
                         batch.done.set_exception(error)
-            together = len(batches) + len(self._queue)
+            together = len(batches) + self._queued_batches
+            del batches  # or they would stay until the next ones come
 
     def _gather(self, together: int) -> list[Batch]:
         """The next batches to commit; none when the writer is to stop.
@@ -198,25 +225,50 @@ class Writer:
         """
         with self._wakeup:
             self._wanted = min(together, MAX_BATCHES)
-            while len(self._queue) < self._wanted and not self._closing:
-                here = len(self._queue)
+            while self._queued_batches < self._wanted and not self._closing:
+                here = self._queued_batches
                 self._wakeup.wait(LINGER if self._wanted > 1 else None)
-                if len(self._queue) == here:
+                if self._queued_batches == here:
                     self._wanted = 1
             self._wanted = 1
             batches: list[Batch] = []
             size = 0
-            while self._queue and len(batches) < MAX_BATCHES:
-                size += self._queue[0].size
+            while self._lines and len(batches) < MAX_BATCHES:
+                source_id, line = next(iter(self._lines.items()))
+                batch = line.batches[0]
+                size += batch.size
                 if batches and size > MAX_COMMIT_BYTES:
                     break
-                batches.append(self._queue.popleft())
-                self._queued_bytes -= batches[-1].size
+                batches.append(line.batches.popleft())
+                line.size -= batch.size
+                self._queued_batches -= 1
+                self._queued_bytes -= batch.size
+                del self._lines[source_id]
+                if line.batches:
+                    self._lines[source_id] = line  # behind the others: sources take turns
         return batches
 
     def _write(self, batches: list[Batch]) -> None:
-        if not batches:
-            return
+        """Commit batches together; when that fails, in halves, as long as that does not take too long."""
+        parts = [batches]
+        failed: float | None = None
+        while parts:
+            part = parts.pop()
+            if not part:
+                continue
+            if failed is not None and time.monotonic() - failed > PATIENCE:
+                # Whatever was wrong with all of them, it need not be wrong with these.
+                for batch in part:
+                    batch.done.set_exception(
+                        StoreRefusalError("The server is held up. Please send this again.")
+                    )
+            elif not self._settle(part):
+                failed = failed or time.monotonic()
+                middle = len(part) // 2
+                parts += (part[middle:], part[:middle])
+
+    def _settle(self, batches: list[Batch]) -> bool:
+        """Commit batches and tell their senders; False when each half is to be tried by itself."""
         try:
             outcomes = self._commit(batches)
         except Exception as error:  # whatever it was, every caller must hear of it
@@ -224,28 +276,19 @@ class Writer:
                 error, StoreRefusalError
             )
             if len(batches) > 1 and not is_out_of_reach:
-                log.warning("commit failed, each batch is tried by itself", error=repr(error))
-                self._write_each(batches)
-                return
+                log.warning("commit failed, each half is tried by itself", error=repr(error))
+                return False
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
             for batch in batches:
-                batch.done.set_exception(error.with_traceback(None))  # which would keep all that was read
-            return
+                batch.done.set_exception(without_frames(error))
+            return True
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, Receipt):
                 batch.done.set_result(outcome)
             else:
                 batch.done.set_exception(outcome)
-
-    def _write_each(self, batches: list[Batch]) -> None:
-        """One transaction for each batch, as long as that does not take too long; the rest may come again."""
-        began = time.monotonic()
-        for batch in batches:
-            if time.monotonic() - began < PATIENCE:
-                self._write([batch])
-            else:  # whatever was wrong with the group, it need not be wrong with this one
-                batch.done.set_exception(StoreRefusalError("The server is held up. Please send this again."))
+        return True
 
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
         def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:
@@ -269,4 +312,4 @@ def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
         batch.check()
         return ledger.enter(batch.blocks, batch.targets)
     except GridloreError as error:
-        return error
+        return without_frames(error)

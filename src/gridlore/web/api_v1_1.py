@@ -102,8 +102,9 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
             command = read(endpoint, body, units, max_values=platform.max_values)
             return platform.ingest.post(caller, [command], now, lambda: ask_again(platform, caller, ask))
 
-        queued = take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
-        receipt = exchange_of(request).receipt = await platform.receipts.wait(queued)
+        receipt = exchange_of(request).receipt = await platform.receipts.wait(
+            take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
+        )
         return send(acknowledge(endpoint, receipt))
 
     return handle

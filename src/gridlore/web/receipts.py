@@ -36,7 +36,10 @@ class Receipts:
 
         queued.add_done_callback(settle)
         await waiter
-        return queued.result()
+        try:
+            return queued.result()
+        finally:
+            del queued  # an error, its traceback and what holds the error would keep one another in memory
 
     def _wake(self) -> None:
         self._waking = False

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from gridlore.domain.errors import OverloadError
+from gridlore.domain.errors import GridloreError, OverloadError, without_frames
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +61,9 @@ class Threads:
         try:
             context = contextvars.copy_context()
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, lambda: context.run(function, *args, **kwargs))
+            return await loop.run_in_executor(
+                self._pool, lambda: context.run(_call, partial(function, *args, **kwargs))
+            )
         finally:
             self._turns.release()
 
@@ -89,6 +92,13 @@ class Threads:
     def shutdown(self) -> None:
         """Take no more; what runs comes to its end by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _call(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except GridloreError as error:  # it waits with its answer for the client, all that was read need not
+        raise without_frames(error)  # noqa: B904 - it is the very error
 
 
 def _step_back(niceness: int) -> None:

@@ -6,7 +6,6 @@ session and this sensor (services/upload/document.py says why).
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -94,9 +93,9 @@ async def submit_file(
     _let_in(platform, request, sensor_id)
     try:
         name, data = await _read_upload(platform, request)
-        _, sensor = _let_in(platform, request, sensor_id)  # again: the file may have taken long
+        caller, sensor = _let_in(platform, request, sensor_id)  # again: the file may have taken long
         threads = platform.workbooks if is_workbook(data) else platform.tables
-        look = await threads.run(_look_first, name, data, sensor, platform.clock())
+        look = await threads.run_alone(caller.user.id, _look_first, name, data, sensor, platform.clock())
     except (FileError, HTTPException) as error:
         _, sensor = _let_in(platform, request, sensor_id)
         problem = error.message if isinstance(error, FileError) else "The file did not arrive whole."
@@ -112,11 +111,11 @@ async def submit_check(
     """Show again what the file says, in the way that was chosen, or store it."""
     _let_in(platform, request, sensor_id)
     form = await read_form(platform, request)
-    _, sensor = _let_in(platform, request, sensor_id)  # again: the form may have taken long
+    caller, sensor = _let_in(platform, request, sensor_id)  # again: the form may have taken long
     packed, now = form.get("file", ""), platform.clock()
     try:
         _check_signature(platform, request, sensor, packed, form.get("signature", ""))
-        look = await platform.tables.run(_look_again, packed, sensor, form, now)
+        look = await platform.tables.run_alone(caller.user.id, _look_again, packed, sensor, form, now)
     except FileError as error:
         _let_in(platform, request, sensor_id)
         return _ask_for_file(platform, request, sensor, error.message, code=400)
@@ -128,10 +127,7 @@ async def submit_check(
     if reading is None or refusal:
         return _show_look(platform, request, sensor, look, problem=refusal, code=400)
     try:
-        caller, queued = await platform.tables.run(
-            _queue, platform, request, sensor, look.choices, reading, now
-        )
-        receipt = exchange_of(request).receipt = await asyncio.wrap_future(queued)
+        caller, receipt = await _store(platform, request, sensor, look.choices, reading, now)
     except GridloreError as error:
         _let_in(platform, request, sensor_id)
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
@@ -225,6 +221,18 @@ def _refuse_storing(look: Look, form: Mapping[str, str], *, leave_out: bool) -> 
     if not reading.good.size:
         return "Nothing was stored. No row holds a value."
     return None
+
+
+async def _store(
+    platform: Platform, request: AnyRequest, sensor: Sensor, choices: Choices, reading: Reading, now: int
+) -> tuple[Caller, Receipt]:
+    """What became of all good rows, and for whom they were stored."""
+    caller, queued = await platform.tables.run(_queue, platform, request, sensor, choices, reading, now)
+    try:
+        receipt = exchange_of(request).receipt = await platform.receipts.wait(queued)
+    finally:
+        del queued  # see Receipts.wait
+    return caller, receipt
 
 
 def _queue(
