@@ -152,3 +152,16 @@ def test_a_commit_that_does_not_end_is_told_of(
         wait_for(lambda: "has not finished a commit" in (writer.trouble() or ""))
     assert future.result(5) == Receipt(1, 0)
     wait_for(lambda: writer.trouble() is None)
+
+
+def test_the_writer_goes_on_when_all_that_waited_was_given_up(writer: Writer, store: Store) -> None:
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        first = writer.submit(blocks([1.0]))
+        wait_for(first.running)
+        given_up = writer.submit(blocks([2.0], DAY))
+        assert given_up.cancel()
+    assert first.result(10) == Receipt(1, 0)
+    wait_for(lambda: writer.queued_batches == 0)
+    assert writer.submit(blocks([3.0], 2 * DAY)).result(10) == Receipt(1, 0)
+    assert writer.trouble() is None

@@ -66,6 +66,13 @@ def test_a_changed_value_with_the_same_belief_time_is_refused_with_all_of_its_me
     assert stored(store, 2) == []
 
 
+def test_what_ends_at_the_epoch_is_compared_too(writer: Writer, store: Store) -> None:
+    assert writer.submit(blocks([1.0], -QUARTER)).result(5) == Receipt(1, 0)
+    assert writer.submit(blocks([1.0], -QUARTER)).result(5) == Receipt(0, 1)
+    with pytest.raises(ReplacementError):
+        writer.submit(blocks([2.0], -QUARTER)).result(5)
+
+
 def test_groups_of_one_message_are_judged_one_after_the_other(writer: Writer, store: Store) -> None:
     twice = [*blocks([1, 2]), *blocks([1, 2])]
     assert writer.submit(twice).result() == Receipt(2, 2)

@@ -40,7 +40,8 @@ class Freshness:
     ``day``: the last day of events that something is known about, up to the one that holds now; None when
     there is none. ``values``: shape (day.count,), NaN is a gap. ``latest`` and ``latest_end``: the newest of
     them and when its event ends. ``known_until``: end of the newest event that counts. ``late_by``: how long
-    ago that was when that is too long, else None. Instants [µs since epoch], spans [µs].
+    ago that was when that is too long, else None. ``is_too_much``: more is known about the last day than can
+    be gone through, and none of it is told. Instants [µs since epoch], spans [µs].
     """
 
     sensor: Sensor
@@ -51,6 +52,7 @@ class Freshness:
     latest_end: int | None
     known_until: int | None
     late_by: int | None
+    is_too_much: bool = False
 
     @property
     def missing(self) -> int:
@@ -80,7 +82,8 @@ def last_day(sensor: Sensor, head: Head, now: int) -> Grid | None:
     """The last day of events that something is known about, up to the event that holds ``now``."""
     if head.events_start is None or head.events_end is None:
         return None
-    end = known_until(sensor, head) or head.events_end
+    until = known_until(sensor, head)
+    end = head.events_end if until is None else until
     this_event = sensor.grid(now, now + 1)
     end = min(end, this_event.end)
     start = max(end - DAY, end - MAX_EVENTS * sensor.resolution, head.events_start)
@@ -112,8 +115,7 @@ class FreshnessReader:
     ) -> list[Freshness]:
         """How fresh each sensor is, in the same order; the blocks of all are read at once.
 
-        If that is too much, they are read for one after the other; of a sensor about whose last day too much
-        is known to be gone through, no values are shown.
+        If that is too much, they are read for one after the other.
         """
         days = [last_day(sensor, heads[sensor.id], now) for sensor in sensors]
         windows = [
@@ -121,7 +123,7 @@ class FreshnessReader:
             for sensor, day in zip(sensors, days, strict=True)
             if day is not None
         ]
-        found: Iterator[list[Block]] = self._read_each(windows)
+        found: Iterator[list[Block] | None] = self._read_each(windows)
         with suppress(PeriodError):
             found = iter(self._store.read_blocks(windows) if windows else [])
         described = []
@@ -130,12 +132,12 @@ class FreshnessReader:
             described.append(_describe(directory, user, sensor, heads[sensor.id], day, blocks, now))
         return described
 
-    def _read_each(self, windows: Sequence[Window]) -> Iterator[list[Block]]:
+    def _read_each(self, windows: Sequence[Window]) -> Iterator[list[Block] | None]:
+        """The blocks of one window after the other, None where they are too many."""
         for window in windows:
-            try:
+            blocks = None
+            with suppress(PeriodError):
                 (blocks,) = self._store.read_blocks([window])
-            except PeriodError:
-                blocks = []
             yield blocks
 
 
@@ -145,12 +147,15 @@ def _describe(
     sensor: Sensor,
     head: Head,
     day: Grid | None,
-    blocks: Sequence[Block],
+    blocks: Sequence[Block] | None,
     now: int,
 ) -> Freshness:
     until = known_until(sensor, head)
-    if day is None:
-        return Freshness(sensor, until is None, None, np.zeros(0), None, None, until, None)
+    if day is None or blocks is None:
+        late = None if day is None else late_by(sensor, head, now)
+        return Freshness(
+            sensor, until is None, None, np.zeros(0), None, None, until, late, is_too_much=blocks is None
+        )
     measured = until is not None and sensor.kind is not SensorKind.MARKET
     values = overlay(
         blocks,

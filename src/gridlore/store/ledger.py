@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -107,7 +108,7 @@ class Ledger:
                 whole=self._replace,
             )
             for block in candidates
-            if block.start < (self._heads[block.sensor_id].events_end or block.start)
+            if (known_end := self._heads[block.sensor_id].events_end) is not None and block.start < known_end
         ]
         shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
         seen: set[tuple[int, int, int]] = set()
@@ -270,10 +271,14 @@ class Ledger:
 
     def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier]) -> None:
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
-        try:
+        pages: list[list[Block]] = []
+        with suppress(PeriodError):
             pages = self._transaction.read_blocks(windows)
-        except PeriodError:  # too much is known there for a post to fold it; ``db compact`` takes its time
-            return
+        if not pages:
+            if len(windows) > 1:
+                for window in windows:
+                    self._fold_within([window], tiers)
+            return  # too much is known there for a post to fold it; ``db compact`` takes its time
         for window, found in zip(windows, pages, strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)
         folds = [
@@ -295,11 +300,14 @@ def join_windows(windows: Iterable[Window], near: int = 0) -> list[Window]:
     (0, 70)
     """
     joined: list[Window] = []
-    for window in sorted(windows, key=lambda one: (one.sensor_id, one.source_id or 0, one.start)):
+    for window in sorted(
+        windows, key=lambda one: (one.sensor_id, one.source_id or 0, one.resolution, one.start)
+    ):
         last = joined[-1] if joined else None
         if (
             last is not None
             and (last.sensor_id, last.source_id) == (window.sensor_id, window.source_id)
+            and last.resolution == window.resolution
             and last.end + near * window.resolution >= window.start
         ):
             joined[-1] = replace(last, end=max(last.end, window.end), known_until=_latest(last, window))

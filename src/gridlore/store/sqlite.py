@@ -69,6 +69,9 @@ CHECKPOINT_PAGES = 4000
 """Pages in the log after which it is worked into the database: four times the usual, since the same pages
 are written again and again, and need to be worked in only once. 16 MB."""
 
+FETCHED_AT_ONCE = 256
+"""Rows fetched before they are cut, and it is looked at whether they become too many. 8 MiB at most."""
+
 ROWS_AT_ONCE = 64
 """Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
 them afterwards: a statement per row would make the writer queue for the interpreter at every row."""
@@ -207,7 +210,7 @@ def _unavailable_when_busy() -> Iterator[None]:
             f"The database cannot be used right now ({error}). Please send this again."
         ) from error
     except sqlite3.DatabaseError as error:
-        if is_damage(error):
+        if is_damage(error) or "not a database" in str(error):
             raise tell_damage(error) from error
         raise
 
@@ -220,11 +223,15 @@ def read_blocks(
     size = 0
     for window in windows:
         rows: list[Any] = []
-        for row in cursor.execute(*_ask_for_blocks(window, source_ids)):
-            cut = row if window.whole else _cut(row, window)
-            size += len(cut[-1]) + (0 if cut[-2] is None else len(cut[-2])) + amounts.ROW_OVERHEAD
+        cursor.execute(*_ask_for_blocks(window, source_ids))
+        within = window.end - MAX_BLOCK_VALUES * window.resolution
+        while part := cursor.fetchmany(FETCHED_AT_ONCE):
+            if not window.whole:
+                part = [row if window.start <= row[1] <= within else _cut(row, window) for row in part]
+            size += sum([len(row[-1]) if row[-2] is None else 2 * len(row[-1]) for row in part])
+            size += len(part) * amounts.ROW_OVERHEAD
             amounts.check_amount(size)
-            rows.append(cut)
+            rows += part
         arrays = unpack_floats([row[-1] for row in rows])
         pairs = zip(rows, arrays, strict=True)
         found.append([block_from_row(row, window.resolution, values) for row, values in pairs])

@@ -213,7 +213,7 @@ class Writer:
                 for batch in batches:
                     if not batch.done.done():
                         batch.done.set_exception(error)
-            together = len(batches) + self._queued_batches
+            together = max(1, len(batches) + self._queued_batches)  # all of them may have been given up
             del batches  # or they would stay until the next ones come
 
     def _gather(self, together: int) -> list[Batch]:

@@ -19,7 +19,7 @@ from gridlore.web.ui.wording import tell_day_and_time, tell_instant, tell_resolu
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """What is shown of one sensor.
+    """What is shown of one sensor, if it is not too much.
 
     ``instant`` and ``moment``: when the newest event starts, for programs and for people. ``is_late``: its
     newest data ended more than two events ago. ``missing`` of ``expected`` events of the last day are gaps.
@@ -39,6 +39,7 @@ class Newest:
     is_late: bool
     missing: int
     expected: int
+    is_too_much: bool
 
 
 def describe_newest(caller: Caller, freshness: Freshness, now: int) -> Newest:
@@ -68,6 +69,7 @@ def describe_newest(caller: Caller, freshness: Freshness, now: int) -> Newest:
         is_late=freshness.late_by is not None,
         missing=freshness.missing,
         expected=freshness.values.size,
+        is_too_much=freshness.is_too_much,
     )
 
 
