@@ -92,4 +92,4 @@ def test_compacting_tells_about_what_it_had_to_leave(
     result = run("db", "compact")
     assert result.exit_code == 0
     begin = day(-10).replace("T00:00Z", "T00:00:00Z")
-    assert f"Of CS 1, 1 events are left as they are, from {begin} to {begin}: more is known" in result.stdout
+    assert f"Of sensor 1, events are left as they are (1, from {begin} to {begin}): more is" in result.stdout

@@ -151,6 +151,19 @@ def test_the_times_of_values_count_among_what_is_read(filled: Store, monkeypatch
         filled.read_blocks(window)
 
 
+def test_what_a_block_says_beyond_the_window_counts_for_an_eighth(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(filled, Block(1, 1, 0, QUARTER, np.ones(MAX_BLOCK_VALUES), belief_time=0, seq=1))
+    cost = 8 + MAX_BLOCK_VALUES - 1 + ROW_OVERHEAD
+    window = [Window(1, HOUR, HOUR + QUARTER, QUARTER)]
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", cost)
+    assert filled.read_blocks(window)[0][0].values.size == 1
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", cost - 1)
+    with pytest.raises(PeriodError):
+        filled.read_blocks(window)
+
+
 def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block | None:
     """What a window shows of a block, event by event."""
     events = [

@@ -90,6 +90,25 @@ def test_one_bad_message_among_many_costs_a_few_commits(
     assert len(tried) == 13
 
 
+def test_of_a_group_that_fails_those_who_sent_least_are_tried_first(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[list[int]] = []
+
+    def fail(batches: list[Batch]) -> object:
+        tried.append([batch.source_id for batch in batches])
+        raise PeriodError("too much")
+
+    monkeypatch.setattr(writer, "_commit", fail)
+    sources = [1, 2, 1, 1, 3, 1, 1, 1]
+    batches = [
+        Batch(blocks([1], n * DAY, source=source), {}, check_nothing, 1) for n, source in enumerate(sources)
+    ]
+    writer._write(batches)
+    assert tried[:3] == [sources, [2, 3, 1, 1], [2, 3]]
+    assert [batch.done.exception(5) is not None for batch in batches] == [True] * 8
+
+
 def test_what_is_refused_keeps_nothing_of_what_was_read(writer: Writer) -> None:
     writer.submit(blocks([1.0, 2.0])).result(5)
     other = blocks([3.0, 2.0])

@@ -179,7 +179,7 @@ def test_of_forecasts_far_ahead_what_is_about_the_events_of_a_message_counts_alo
 ) -> None:
     for day in range(20):
         writer.submit(blocks([day] * 9600, day * DAY, Timing(belief_time=day * DAY))).result(5)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 21 * (96 * 8 + ROW_OVERHEAD))
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 21 * (96 * 8 + 2048 + ROW_OVERHEAD))
     again = blocks([19.0] * 96, 40 * DAY, Timing(belief_time=20 * DAY))
     assert writer.submit(again).result(5) == Receipt(0, 96)
     news = blocks([20.0] * 96, 40 * DAY, Timing(belief_time=20 * DAY))
@@ -187,7 +187,7 @@ def test_of_forecasts_far_ahead_what_is_about_the_events_of_a_message_counts_alo
     late = blocks([3.0] * 9600, 3 * DAY, Timing(belief_time=3 * DAY + 1))
     with pytest.raises(PeriodError):
         writer.submit(late).result(5)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 4 * (9600 * 8 + 6 * ROW_OVERHEAD))
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 4 * (9600 * 8 + 2 * 2048 + 6 * ROW_OVERHEAD))
     assert writer.submit(late).result(5) == Receipt(0, 9600)
 
 

@@ -71,7 +71,7 @@ def compact(invocation: Invocation) -> None:
       gridlore db compact
     """
     before = after = 0
-    left: dict[str, list[int]] = {}
+    left: dict[int, list[int]] = {}
     with invocation.open_store() as store, Progress(console=console(stderr=True)) as progress:
         sensors = store.read_directory().sensors
         task = progress.add_task("Compacting sensors", total=len(sensors))
@@ -79,11 +79,12 @@ def compact(invocation: Invocation) -> None:
             for step in compact_sensor(store, sensor):
                 before, after = before + step.before, after + step.after
                 if step.left is not None:
-                    left.setdefault(sensor.name, []).append(step.left)
+                    left.setdefault(sensor.id, []).append(step.left)
             progress.advance(task)
     click.echo(f"{before} blocks were looked at; {after} are left.")
-    for name, events in left.items():
+    for sensor_id, events in left.items():
         click.echo(
-            f"Of {name}, {len(events)} events are left as they are, from {format_instant(min(events))} to "
-            f"{format_instant(max(events))}: more is known about them than can be gone through at once."
+            f"Of sensor {sensor_id}, events are left as they are ({len(events)}, from "
+            f"{format_instant(min(events))} to {format_instant(max(events))}): more is known about them than "
+            "can be gone through at once."
         )

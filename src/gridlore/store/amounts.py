@@ -16,14 +16,18 @@ MAX_READ_BYTES = 64 * 1024 * 1024
 """What one question may bring into memory, where it and what is made of it take several times as much.
 [bytes]"""
 
-ROW_OVERHEAD = 512
-"""What a block costs there beside its values and their times. [bytes]"""
+ROW_OVERHEAD = 256
+"""What a block costs there at least, beside its values and their times. [bytes]"""
+
+PASSED_OVER = 8
+"""What a block says beyond the events asked for is read and let go: of that, one byte in so many counts."""
 
 
 def max_rows(windows: Sequence[Window]) -> int:
     """So many blocks are never too many, however long they are."""
-    longest = max(MAX_BLOCK_VALUES if window.whole else window.count for window in windows)
-    return MAX_READ_BYTES // (16 * min(longest, MAX_BLOCK_VALUES) + ROW_OVERHEAD)
+    longest = max(window.max_values if window.whole else window.count for window in windows)
+    beyond = 8 * MAX_BLOCK_VALUES // PASSED_OVER
+    return MAX_READ_BYTES // (16 * min(longest, MAX_BLOCK_VALUES) + beyond + ROW_OVERHEAD)
 
 
 def check_amount(size: int) -> None:

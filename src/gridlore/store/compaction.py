@@ -7,6 +7,7 @@ has been folded stays folded.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
@@ -52,18 +53,15 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
 
 def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[CompactionStep]:
     """A stretch of events at once, or in parts when too much is known about them."""
-    try:
-        step = _compact_stretch(store, sensor, window)
-    except PeriodError:
-        events = (window.end - window.start) // sensor.resolution
-        if events < 2:
-            yield CompactionStep(0, 0, window.start)
-            return
-        middle = window.start + events // 2 * sensor.resolution
-        yield from _compact_parts(store, sensor, replace(window, end=middle))
-        yield from _compact_parts(store, sensor, replace(window, start=middle))
-    else:
-        yield step
+    with suppress(PeriodError):
+        yield _compact_stretch(store, sensor, window)
+        return
+    if window.count == 1:
+        yield CompactionStep(0, 0, window.start)
+        return
+    middle = window.start + window.count // 2 * sensor.resolution
+    yield from _compact_parts(store, sensor, replace(window, end=middle))
+    yield from _compact_parts(store, sensor, replace(window, start=middle))
 
 
 def _compact_stretch(store: Store, sensor: Sensor, window: Window) -> CompactionStep:

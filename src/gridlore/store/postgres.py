@@ -88,7 +88,8 @@ _CUT_COLUMNS = {
 _COLUMNS = ", ".join(_CUT_COLUMNS.get(column, f"b.{column}") for column in BLOCK_COLUMNS)
 _READ_BLOCKS = f"SELECT w.number, {_COLUMNS} {_TOUCHING} ORDER BY b.start LIMIT %s"
 _WEIGH_BLOCKS = f"""
-    SELECT sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END + %s)
+    SELECT sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END
+        + (known.count - cut.last + cut.first) * 8 / {amounts.PASSED_OVER} + {amounts.ROW_OVERHEAD})
     {_TOUCHING}
 """
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
@@ -367,7 +368,7 @@ def _read_blocks(
     rows = cursor.execute(statement, (*parameters, most + 1)).fetchall()
     if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
         weigh = _WEIGH_BLOCKS.format(windows=place)
-        ((size,),) = cursor.execute(weigh, (amounts.ROW_OVERHEAD, *parameters)).fetchall()
+        ((size,),) = cursor.execute(weigh, parameters).fetchall()
         amounts.check_amount(int(size or 0))
         rows = cursor.execute(statement, (*parameters, None)).fetchall()
     arrays = unpack_floats([row[-1] for row in rows])

@@ -227,7 +227,9 @@ def read_blocks(
         within = window.end - MAX_BLOCK_VALUES * window.resolution
         while part := cursor.fetchmany(FETCHED_AT_ONCE):
             if not window.whole:
+                read = sum([len(row[-1]) for row in part])
                 part = [row if window.start <= row[1] <= within else _cut(row, window) for row in part]
+                size += (read - sum([len(row[-1]) for row in part])) // amounts.PASSED_OVER
             size += sum([len(row[-1]) if row[-2] is None else 2 * len(row[-1]) for row in part])
             size += len(part) * amounts.ROW_OVERHEAD
             amounts.check_amount(size)

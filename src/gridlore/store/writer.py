@@ -80,6 +80,11 @@ class Batch:
     size: int
     done: Future[Receipt] = field(default_factory=Future)
 
+    @property
+    def source_id(self) -> int:
+        """Whose it is; 0 if it says nothing."""
+        return self.blocks[0].source_id if self.blocks else 0
+
 
 @dataclass(slots=True)
 class _Line:
@@ -155,10 +160,9 @@ class Writer:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
             if self._queued_batches and self._queued_bytes + size > self._max_queue_bytes:
                 raise OverloadError("The server has more to store than it can queue. Please send this again.")
-            source_id = blocks[0].source_id if blocks else 0
-            line = self._lines.get(source_id)
+            line = self._lines.get(batch.source_id)
             if line is None:
-                line = self._lines[source_id] = _Line()
+                line = self._lines[batch.source_id] = _Line()
             elif line.size + size > self._max_queue_bytes // 2:
                 raise OverloadError(
                     "What you have sent already is half of what the server can queue. Please send this again."
@@ -263,7 +267,9 @@ class Writer:
                         StoreRefusalError("The server is held up. Please send this again.")
                     )
             elif not self._settle(part):
-                failed = failed or time.monotonic()
+                if failed is None:
+                    failed = time.monotonic()
+                    part = _by_source(part)
                 middle = len(part) // 2
                 parts += (part[middle:], part[:middle])
 
@@ -305,6 +311,14 @@ class Writer:
         blocks = sum(len(batch.blocks) for batch in batches)
         self._observe(time.monotonic() - began, len(batches), blocks)
         return outcomes
+
+
+def _by_source(batches: Sequence[Batch]) -> list[Batch]:
+    """The batches of each source together and in their order, those of whom there are fewest first."""
+    found: dict[int, list[Batch]] = {}
+    for batch in batches:
+        found.setdefault(batch.source_id, []).append(batch)
+    return [batch for some in sorted(found.values(), key=len) for batch in some]
 
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
