@@ -17,16 +17,16 @@ from gridlore.bootstrap import connect_store
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import StoreUnavailableError
-from gridlore.domain.timing import MINUTE
+from gridlore.domain.timing import DAY, MINUTE
 from gridlore.store import postgres, sessions
 from gridlore.store.columns import blocks_to_columns
-from gridlore.store.interface import Store, StoreConflictError
+from gridlore.store.interface import Store, StoreConflictError, Window
 from gridlore.store.postgres import PostgresStore
 from gridlore.store.relational import BLOCK_COLUMNS
 from gridlore.store.writer import Writer
 from tests.conftest import Databases
 from tests.store.test_blocks import fill_directory
-from tests.store.test_writer import blocks, read
+from tests.store.test_writer import QUARTER, blocks, read
 
 END_ALL = """
     SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
@@ -146,6 +146,39 @@ def test_many_values_are_written_in_portions(store: Store, monkeypatch: pytest.M
     assert sum(written) == 10_000
     assert max(written) <= 3000 + MAX_BLOCK_VALUES
     assert len(written) > 2
+
+
+MANY_BLOCKS = """
+    INSERT INTO belief_block (sensor_id, start, seq, source_id, recorded_at, belief_horizon, event_values)
+    SELECT sensor, day * 86400000000, day, 1, 1, 0, decode(repeat('00', 768), 'hex')
+    FROM generate_series(1, 20) AS sensor, generate_series(1, 1000) AS day
+"""
+SCANNED = "SELECT coalesce(seq_scan, 0), idx_scan FROM pg_stat_user_tables WHERE relname = 'belief_block'"
+
+
+def test_a_table_of_many_blocks_is_never_gone_through(postgres_databases: Databases, database: str) -> None:
+    store = connect_store(postgres_databases.settings(database))
+    fill_directory(store, sensors=30)
+    with psycopg.connect(postgres_databases.settings(database).database_url, autocommit=True) as other:
+        other.execute(MANY_BLOCKS)
+        other.execute("VACUUM ANALYZE belief_block")
+        before = other.execute(SCANNED).fetchone()
+        assert before is not None
+        writer = Writer(store, max_queue_bytes=10_000_000)
+        for day in range(1001, 1013):  # from the sixth on, statements are prepared, and plans general
+            said = [blocks([1.0] * 96, day * DAY, sensor=sensor)[0] for sensor in range(1, 31)]
+            assert writer.submit(said).result() == Receipt(30 * 96, 0)
+            assert writer.submit(said).result() == Receipt(0, 30 * 96)
+            windows = [Window(sensor, day * DAY, (day + 1) * DAY, QUARTER) for sensor in range(1, 31)]
+            assert all(len(found) == 1 for found in store.read_blocks(windows))
+            assert len(store.read_blocks([Window(1, 0, 3000 * DAY, QUARTER)])[0]) > 900
+        writer.close()
+        store.close()  # then the sessions tell what they did
+        deadline = time.monotonic() + 20
+        while (after := other.execute(SCANNED).fetchone()) is not None and after[1] < before[1] + 12 * 61:
+            assert time.monotonic() < deadline, (before, after)
+            time.sleep(0.05)
+    assert after is not None and after[0] == before[0]
 
 
 def test_a_commit_that_a_lost_connection_may_have_carried_out_is_not_tried_again(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -62,7 +63,8 @@ _ONE_WINDOW = f"(SELECT {', '.join(f'%s::bigint AS {name}' for name in _WINDOW)}
 _WINDOWS = f"unnest({', '.join(['%s::bigint[]'] * len(_WINDOW))}) AS w({', '.join(_WINDOW)})"
 _TOUCHING = """
     FROM {windows}
-    JOIN belief_block b ON b.sensor_id = w.sensor_id AND b.start > w.after AND b.start < w.last
+    CROSS JOIN LATERAL (SELECT * FROM belief_block b
+        WHERE b.sensor_id = w.sensor_id AND b.start > w.after AND b.start < w.last OFFSET 0) b
     CROSS JOIN LATERAL (SELECT octet_length(b.event_values) / 8 AS count) known
     CROSS JOIN LATERAL (
         SELECT CASE WHEN w.whole = 1 THEN 0 ELSE greatest((w.start - b.start) / w.resolution, 0) END AS first,
@@ -76,7 +78,8 @@ _TOUCHING = """
         AND coalesce(b.source_id = ANY(%s::bigint[]), true)
 """
 """What touches windows, and from which value to which it does. A row that ends before its window is passed
-over here, and its values are not read."""
+over here, and its values are not read. ``OFFSET 0``: PostgreSQL must look up the rows of each window by their
+key, where it may rather go through a whole table of some ten thousand rows."""
 _CUT_COLUMNS = {
     "start": "b.start + cut.first * w.resolution",
     **{
@@ -86,7 +89,7 @@ _CUT_COLUMNS = {
     },
 }
 _COLUMNS = ", ".join(_CUT_COLUMNS.get(column, f"b.{column}") for column in BLOCK_COLUMNS)
-_READ_BLOCKS = f"SELECT w.number, {_COLUMNS} {_TOUCHING} ORDER BY b.start LIMIT %s"
+_READ_BLOCKS = f"SELECT w.number, {_COLUMNS} {_TOUCHING} LIMIT %s"
 _WEIGH_BLOCKS = f"""
     SELECT sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END
         + (known.count - cut.last + cut.first) * 8 / {amounts.PASSED_OVER} + {amounts.ROW_OVERHEAD})
@@ -118,8 +121,7 @@ _SAVE_HEADS = f"""
     WHERE h.sensor_id = ANY(%s::bigint[]) AND h.sensor_id = new.sensor_id
 """
 
-
-_DURABILITY = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+_DURABILITY = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'"
 
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 """Settings of a server that must not be off, or committed data can be lost."""
@@ -210,8 +212,7 @@ class PostgresStore(RelationalStore):
 
     def unsafe_settings(self) -> Mapping[str, str]:
         def read(cursor: psycopg.Cursor[Any]) -> dict[str, str]:
-            rows = cursor.execute(_DURABILITY, (list(DURABLE),)).fetchall()
-            return {name: value for name, value in rows if value == "off"}
+            return dict(cursor.execute(_DURABILITY, (list(DURABLE),)).fetchall())
 
         return self._read(read)
 
@@ -351,8 +352,7 @@ def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:
 
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
-    rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return page_blocks(page, rows)
+    return page_blocks(page, cursor.execute(_READ_PAGE, page_parameters(page)).fetchall())
 
 
 def _read_blocks(
@@ -361,16 +361,16 @@ def _read_blocks(
     found: list[list[Block]] = [[] for _ in windows]
     if not windows:
         return found
-    place, parameters = _ask_for_windows(windows)
-    parameters = (*parameters, None if source_ids is None else pack_bigints(source_ids))
+    place, asked = _ask_for_windows(windows)
+    parameters = (*asked, None if source_ids is None else pack_bigints(source_ids))
     statement = _READ_BLOCKS.format(windows=place)
     most = amounts.max_rows(windows)
     rows = cursor.execute(statement, (*parameters, most + 1)).fetchall()
     if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
-        weigh = _WEIGH_BLOCKS.format(windows=place)
-        ((size,),) = cursor.execute(weigh, parameters).fetchall()
+        ((size,),) = cursor.execute(_WEIGH_BLOCKS.format(windows=place), parameters).fetchall()
         amounts.check_amount(int(size or 0))
         rows = cursor.execute(statement, (*parameters, None)).fetchall()
+    rows.sort(key=itemgetter(2))  # by start; the database would move whole rows
     arrays = unpack_floats([row[-1] for row in rows])
     for (number, *row), values in zip(rows, arrays, strict=True):
         found[number].append(block_from_row(row, windows[number].resolution, values))
