@@ -181,13 +181,12 @@ def _clean_environment() -> dict[str, str]:
 
 def _await_answer(server: Server) -> None:
     deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            break
-        try:
-            httpx.get(f"http://127.0.0.1:{server.port}/api/")
-        except httpx.TransportError:
-            time.sleep(0.02)
-        else:
-            return
+    with httpx.Client() as client:  # one for all, as each reads the certificates of the machine first
+        while time.monotonic() < deadline and server.process.poll() is None:
+            try:
+                client.get(f"http://127.0.0.1:{server.port}/api/")
+            except httpx.TransportError:
+                time.sleep(0.02)
+            else:
+                return
     raise ServerError(f"{server.log.name}: the server does not answer: {server.log.read_text()[-2000:]}")
