@@ -20,7 +20,7 @@ ROW_OVERHEAD = 256
 """What a block costs there at least, beside its values and their times. [bytes]"""
 
 PASSED_OVER = 8
-"""What a block says beyond the events asked for is read and let go: of that, one byte in so many counts."""
+"""Values of a block beyond the events asked for are read and let go: of these, one byte in so many counts."""
 
 
 def max_rows(windows: Sequence[Window]) -> int:

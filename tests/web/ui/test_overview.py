@@ -103,6 +103,17 @@ def test_data_is_late_when_it_ended_more_than_two_events_ago(client: WorldClient
         assert [text for text in page.texts if text in {"Pole 2", "Pole 10", "epex_da", "Roof"}] == shown
 
 
+def test_what_is_too_much_to_be_shown_is_told_as_such_and_may_be_late(
+    client: WorldClient, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_power(client, "Pole 2", [1.0] * 96, last_quarter() - 3 * HOUR)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 256)
+    told = row(ann, "Pole 2")
+    assert "Late" in told
+    assert "Too much to show" in told
+    assert "No data yet" not in told
+
+
 def test_gaps_of_the_last_day_are_counted_and_drawn(client: WorldClient, ann: Person) -> None:
     end = last_quarter()
     post_power(client, "Pole 2", [1.0] * 40, end - 20 * QUARTER)
