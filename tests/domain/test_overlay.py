@@ -128,11 +128,23 @@ def test_a_filter_leaves_out_by_its_header_only_a_block_of_which_nothing_passes(
 
 
 @given(block_lists())
-def test_layers_hold_every_block_once_and_none_overlap_within_a_layer(blocks):
+def test_layers_are_as_few_as_can_be_hold_every_block_once_and_none_overlap_within_one(blocks):
     layers = split_into_layers(blocks)
     assert sorted(block.seq for layer in layers for block in layer) == [block.seq for block in blocks]
     for layer in layers:
         assert all(earlier.end <= later.start for earlier, later in pairwise(layer))
+    deepest = [sum(other.start <= block.start < other.end for other in blocks) for block in blocks]
+    assert len(layers) == max(deepest, default=0)
+
+
+def test_sources_that_state_the_same_days_keep_to_a_layer_each():
+    days = [
+        fixed(event_start(8 * day), [1.0] * 8, time, source_id=source)
+        for day in range(20)
+        for source, time in ((1, 10), (2, 20), (3, 30))
+    ]
+    for layer in split_into_layers(days):
+        assert len({block.source_id for block in layer}) == 1
 
 
 def test_disjoint_blocks_share_one_layer():

@@ -173,3 +173,5 @@ def test_what_is_too_much_for_all_is_read_sensor_by_sensor(
     assert [(fresh.sensor.id, np.nansum(fresh.values)) for fresh in told] == [(1, 480), (3, 0), (2, 168)]
     assert [fresh.is_too_much for fresh in told] == [False, True, False]
     assert [fresh.missing for fresh in told] == [0, 0, 0]
+    monkeypatch.setattr("gridlore.services.freshness.PATIENCE", 0.0)
+    assert [fresh.is_too_much for fresh in desk.ask(METER, FAST, MARKET)] == [True, True, True]

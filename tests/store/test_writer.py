@@ -21,6 +21,7 @@ from gridlore.domain.merging import TIERS
 from gridlore.domain.overlay import overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
+from gridlore.store.compaction import compact_sensor
 from gridlore.store.interface import Store, Window
 from gridlore.store.postgres import PostgresWriteTransaction
 from gridlore.store.sqlite import SQLiteWriteTransaction
@@ -148,6 +149,20 @@ def test_sensors_that_are_due_together_are_folded_together(
     for sensor in (1, 2, 3):
         assert read(store, 16, sensor) == [float(number) for number in range(16)]
         assert len(stored(store, sensor)) <= 2
+
+
+@pytest.mark.parametrize(("bound", "value"), [("FOLDING", -1.0), ("MAX_FOLDED", 15)])
+def test_what_would_take_long_to_fold_is_left_to_compaction(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
+) -> None:
+    monkeypatch.setattr(f"gridlore.store.ledger.{bound}", value)
+    for number in range(40):
+        assert writer.submit(blocks([float(number)], number * QUARTER)).result() == Receipt(1, 0)
+    assert read(store, 40) == [float(number) for number in range(40)]
+    assert len(stored(store)) == 40
+    list(compact_sensor(store, store.read_directory().sensors[0]))
+    assert read(store, 40) == [float(number) for number in range(40)]
+    assert len(stored(store)) == 1
 
 
 def counting(asked: list[int], original: Callable[..., Any]) -> Callable[..., Any]:

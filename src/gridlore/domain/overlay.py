@@ -11,9 +11,10 @@ All times are int64 microseconds since 1970-01-01T00:00Z (docs/glossary.md).
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from operator import attrgetter
 
 import numpy as np
@@ -177,19 +178,27 @@ def overlay(
 def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
     """Blocks sorted by start into as few layers as there can be, none overlapping in its layer."""
     layers: list[list[Block]] = []
-    ends: list[tuple[int, int]] = []  # in order: where a layer ends, and its number, the first last
+    ends: list[int] = []  # where layers end, in order
+    ending: dict[int, list[int]] = {}  # and there, the numbers of those that do, as a heap
     for block in sorted(blocks, key=_BY_START):
         start = block.start
-        end = start + block.values.size * block.resolution
         # To the layer that ended last before it: what follows one another stays together, and can be joined.
-        place = bisect_left(ends, (start, 1))
+        place = bisect_right(ends, start)
         if place:
-            number = -ends.pop(place - 1)[1]
+            numbers = ending[ends[place - 1]]
+            number = heappop(numbers)
+            if not numbers:
+                del ending[ends.pop(place - 1)]
             layers[number].append(block)
         else:
             number = len(layers)
             layers.append([block])
-        insort(ends, (end, -number))
+        end = start + block.values.size * block.resolution
+        if end in ending:
+            heappush(ending[end], number)
+        else:
+            ending[end] = [number]
+            insort(ends, end)
     return layers
 
 

@@ -6,6 +6,7 @@ before the fact, what is known; of sensors that were never measured, what was fo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ MAX_EVENTS = 1440
 
 COUNT_MAX_AGE = 30_000_000
 """How long the count of late sensors is good for. [µs]"""
+
+PATIENCE = 2.0
+"""How long sensors are read one by one, of which too much is known to read them at once. [s]"""
 
 MEASURED = BeliefFilter(max_horizon=0)
 
@@ -115,7 +119,7 @@ class FreshnessReader:
     ) -> list[Freshness]:
         """How fresh each sensor is, in the same order; the blocks of all are read at once.
 
-        If that is too much, they are read for one after the other.
+        If that is too much, they are read for one after the other; when that takes long, the rest is not.
         """
         days = [last_day(sensor, heads[sensor.id], now) for sensor in sensors]
         windows = [
@@ -133,11 +137,13 @@ class FreshnessReader:
         return described
 
     def _read_each(self, windows: Sequence[Window]) -> Iterator[list[Block] | None]:
-        """The blocks of one window after the other, None where they are too many."""
+        """The blocks of one window after the other, None where they are too many or it takes too long."""
+        until = time.monotonic() + PATIENCE
         for window in windows:
             blocks = None
-            with suppress(PeriodError):
-                (blocks,) = self._store.read_blocks([window])
+            if time.monotonic() < until:
+                with suppress(PeriodError):
+                    (blocks,) = self._store.read_blocks([window])
             yield blocks
 
 

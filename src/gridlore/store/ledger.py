@@ -6,6 +6,7 @@ a rejected one leaves no trace.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -38,6 +39,12 @@ twenty thousand runs of a file would bring the same blocks thousands of times.""
 
 FOLDED_AT_ONCE = 64
 """Windows whose blocks are read together to be folded, which bounds what is in memory."""
+
+MAX_FOLDED = 20_000
+"""Blocks that a post folds at once; finding those that belong together takes a second of everybody's time."""
+
+FOLDING = 2.0
+"""How long one commit folds; everybody waits for it. What is left is folded later, or by compaction. [s]"""
 
 
 def _by_start(block: Block) -> int:
@@ -265,19 +272,21 @@ class Ledger:
                         whole=True,
                     )
                 )
-        windows = join_windows(near)
+        windows, until = join_windows(near), time.monotonic() + FOLDING
         for first in range(0, len(windows), FOLDED_AT_ONCE):
-            self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers)
+            self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers, until)
 
-    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier]) -> None:
+    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> None:
+        if time.monotonic() > until:
+            return
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
         pages: list[list[Block]] = []
         with suppress(PeriodError):
             pages = self._transaction.read_blocks(windows)
-        if not pages:
+        if not pages or sum(map(len, pages)) > MAX_FOLDED:
             if len(windows) > 1:
                 for window in windows:
-                    self._fold_within([window], tiers)
+                    self._fold_within([window], tiers, until)
             return  # too much is known there for a post to fold it; ``db compact`` takes its time
         for window, found in zip(windows, pages, strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)
