@@ -27,11 +27,14 @@ from gridlore.domain.errors import (
 )
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
-from gridlore.domain.timing import NEVER, format_instant
+from gridlore.domain.timing import NEVER, FloatArray, format_instant
 from gridlore.store.interface import Window, WriteTransaction
 
 MAX_COMPARED = 1_000_000
 """Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
+
+MAX_PASSED = 10_000_000
+"""Blocks that those of one message may be near, touching them or not, likewise."""
 
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
@@ -40,8 +43,8 @@ twenty thousand runs of a file would bring the same blocks thousands of times.""
 FOLDED_AT_ONCE = 64
 """Windows whose blocks are read together to be folded, which bounds what is in memory."""
 
-MAX_FOLDED = 20_000
-"""Blocks that a post folds at once; finding those that belong together takes a second of everybody's time."""
+MAX_FOLDED = 50_000
+"""Blocks that a post folds at once. What belongs together must be found, while everybody waits."""
 
 FOLDING = 2.0
 """How long one commit folds; everybody waits for it. What is left is folded later, or by compaction. [s]"""
@@ -53,17 +56,19 @@ def _by_start(block: Block) -> int:
 
 @dataclass(slots=True)
 class _Shelf:
-    """Known blocks of one sensor and source, in order of start; none ends after ``end``."""
+    """Known blocks of one sensor and source, in order of start; none ends after ``end`` or is longer than
+    ``longest``. [µs]"""
 
     blocks: list[Block] = field(default_factory=list)
     end: int = NEVER
+    longest: int = 0
 
-    def touching(self, block: Block) -> list[Block]:
+    def near(self, block: Block) -> list[Block]:
+        """Those that may touch a block, as their starts alone tell."""
         if block.start >= self.end:
             return []
-        first = bisect_left(self.blocks, block.start - MAX_BLOCK_VALUES * block.resolution, key=_by_start)
-        last = bisect_left(self.blocks, block.end, key=_by_start)
-        return [known for known in self.blocks[first:last] if known.end > block.start]
+        first = bisect_left(self.blocks, block.start - self.longest, key=_by_start)
+        return self.blocks[first : bisect_left(self.blocks, block.end, key=_by_start)]
 
     def add(self, block: Block) -> None:
         if block.start >= self.end:
@@ -71,6 +76,7 @@ class _Shelf:
         else:
             insort(self.blocks, block, key=_by_start)
         self.end = max(self.end, block.end)
+        self.longest = max(self.longest, block.end - block.start)
 
     def remove(self, gone: Container[int]) -> None:
         """Take out blocks by their identity."""
@@ -142,13 +148,15 @@ class Ledger:
         self._check_grids(candidates, targets)
         entered: list[Block] = []
         removed: list[Block] = []
-        stored = unchanged = compared = 0
+        stored = unchanged = compared = passed = 0
         try:
             for candidate in candidates:
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
-                known = shelf.touching(candidate)
+                near = shelf.near(candidate)
+                known = [block for block in near if block.end > candidate.start]
                 compared += len(known)
-                if compared > MAX_COMPARED and not self._replace:
+                passed += len(near)
+                if (compared > MAX_COMPARED or passed > MAX_PASSED) and not self._replace:
                     raise ValuesLimitError(
                         f"There are too many statements about the same events of "
                         f"{_name(targets, candidate.sensor_id)}, each of which is compared with all others. "
@@ -254,8 +262,7 @@ class Ledger:
     def _fold(self, written: list[Block]) -> None:
         tiers: dict[int, Tier] = {}
         for sensor_id, first_seq in self._first_seqs.items():
-            tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
-            if tier:
+            if tier := due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1):
                 tiers[sensor_id] = tier
         near: list[Window] = []
         for block in written:
@@ -340,8 +347,7 @@ def _name(targets: Mapping[int, Target], sensor_id: int) -> str:
 
 def _advance(head: Head, block: Block) -> Head:
     """The head once ``block`` has been stored."""
-    last = block.values.size - 1
-    latest = _belief(block, last)
+    latest = _belief(block, block.values.size - 1)
     measured: Latest | None = None
     if block.belief_horizon is not None:
         if block.belief_horizon <= 0:
@@ -383,9 +389,7 @@ def _newest(old: Latest | None, new: Latest | None) -> Latest | None:
     return new if new.belief_time >= old.belief_time else old
 
 
-def _replacement_error(
-    name: str, block: Block, held: np.typing.NDArray[np.float64], index: int
-) -> ReplacementError:
+def _replacement_error(name: str, block: Block, held: FloatArray, index: int) -> ReplacementError:
     event = format_instant(block.start + index * block.resolution)
     known_at = format_instant(int(block.times()[index]))
     return ReplacementError(
