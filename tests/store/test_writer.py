@@ -283,34 +283,25 @@ def test_a_message_that_must_be_compared_with_too_much_is_refused_whole(
     assert writer.submit(often[:3]).result(5) == Receipt(3, 0)
 
 
-@pytest.mark.parametrize(("most", "is_refused"), [(11, True), (12, False)])
-def test_blocks_that_are_near_a_message_and_do_not_touch_it_count_too(
-    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch, most: int, is_refused: bool
-) -> None:
-    """One long one, and nine of an event between the two of the message, whose second is near all of them."""
-    monkeypatch.setattr("gridlore.store.ledger.MAX_PASSED", most)
-    writer.submit(blocks([1.0] * 40, timing=Timing(belief_time=-DAY))).result(5)
-    for time in range(9):
-        writer.submit(blocks([time], 11 * QUARTER, Timing(belief_time=-DAY + 1 + time))).result(5)
-    later = Timing(belief_time=-HOUR)
-    message = blocks([7.0], 10 * QUARTER, later) + blocks([7.0], 12 * QUARTER, later)
-    sent = writer.submit(message)
-    if is_refused:
-        assert isinstance(sent.exception(5), ValuesLimitError)
-    else:
-        assert sent.result(5) == Receipt(2, 0)
-
-
-def test_among_short_blocks_only_those_that_touch_a_message_are_near(
+def test_only_what_touches_a_message_is_compared_with_it_however_long_others_are(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.ledger.MAX_PASSED", 15)
+    """One long block, and single values beside each of those sent: one comparison each."""
     monkeypatch.setattr("gridlore.store.ledger.FOLDING", -1.0)
+    assert writer.submit(blocks([1.0] * 200, timing=Timing(belief_time=-DAY))).result(5) == Receipt(200, 0)
     for number in range(40):
-        assert writer.submit(blocks([float(number)], 2 * number * QUARTER)).result(5) == Receipt(1, 0)
-    everywhere = [block for number in range(15) for block in blocks([7.0], 4 * number * QUARTER + QUARTER)]
-    assert writer.submit(everywhere).result(5) == Receipt(15, 0)
-    assert read(store, 4) == [0, 7, 1, None]
+        single = blocks([number + 2.0], 4 * number * QUARTER, Timing(belief_time=-HOUR))
+        assert writer.submit(single).result(5) == Receipt(1, 0)
+    message = [
+        block for number in range(40) for block in blocks([7.0], (4 * number + 1) * QUARTER, Timing(-QUARTER))
+    ]
+    monkeypatch.setattr("gridlore.store.ledger.MAX_COMPARED", 39)
+    with pytest.raises(ValuesLimitError, match="Send them in parts"):
+        writer.submit(message).result(5)
+    assert read(store, 3) == [2, 1, 1]
+    monkeypatch.setattr("gridlore.store.ledger.MAX_COMPARED", 40)
+    assert writer.submit(message).result(5) == Receipt(40, 0)
+    assert read(store, 3) == [2, 7, 1]
 
 
 def test_of_a_message_about_which_too_much_is_known_nothing_is_stored_and_others_go_on(

@@ -7,7 +7,7 @@ a rejected one leaves no trace.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -33,9 +33,6 @@ from gridlore.store.interface import Window, WriteTransaction
 MAX_COMPARED = 1_000_000
 """Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
 
-MAX_PASSED = 10_000_000
-"""Blocks that those of one message may be near, touching them or not, likewise."""
-
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
 twenty thousand runs of a file would bring the same blocks thousands of times."""
@@ -56,31 +53,33 @@ def _by_start(block: Block) -> int:
 
 @dataclass(slots=True)
 class _Shelf:
-    """Known blocks of one sensor and source, in order of start; none ends after ``end`` or is longer than
-    ``longest``. [µs]"""
+    """Known blocks of one sensor and source, in order of start; none ends after ``end``. Those of fewer than
+    2, 4, 8 … values are kept apart, so that few are looked at which end before what is asked about."""
 
-    blocks: list[Block] = field(default_factory=list)
+    boards: defaultdict[int, list[Block]] = field(default_factory=lambda: defaultdict(list))
     end: int = NEVER
-    longest: int = 0
 
     def near(self, block: Block) -> list[Block]:
-        """Those that may touch a block, as their starts alone tell."""
-        if block.start >= self.end:
-            return []
-        first = bisect_left(self.blocks, block.start - self.longest, key=_by_start)
-        return self.blocks[first : bisect_left(self.blocks, block.end, key=_by_start)]
+        """Those that may touch a block, in order of start; few of them do not."""
+        found: list[Block] = []
+        if block.start < self.end:
+            for length, board in self.boards.items():
+                first = bisect_right(board, block.start - (2**length - 1) * block.resolution, key=_by_start)
+                found += board[first : bisect_left(board, block.end, key=_by_start)]
+        return sorted(found, key=_by_start)
 
     def add(self, block: Block) -> None:
+        board = self.boards[block.values.size.bit_length()]
         if block.start >= self.end:
-            self.blocks.append(block)
+            board.append(block)
         else:
-            insort(self.blocks, block, key=_by_start)
+            insort(board, block, key=_by_start)
         self.end = max(self.end, block.end)
-        self.longest = max(self.longest, block.end - block.start)
 
     def remove(self, gone: Container[int]) -> None:
         """Take out blocks by their identity."""
-        self.blocks = [known for known in self.blocks if id(known) not in gone]
+        for board in self.boards.values():
+            board[:] = [known for known in board if id(known) not in gone]
 
 
 class Ledger:
@@ -148,15 +147,14 @@ class Ledger:
         self._check_grids(candidates, targets)
         entered: list[Block] = []
         removed: list[Block] = []
-        stored = unchanged = compared = passed = 0
+        stored = unchanged = compared = 0
         try:
             for candidate in candidates:
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 near = shelf.near(candidate)
                 known = [block for block in near if block.end > candidate.start]
-                compared += len(known)
-                passed += len(near)
-                if (compared > MAX_COMPARED or passed > MAX_PASSED) and not self._replace:
+                compared += len(near)
+                if compared > MAX_COMPARED and not self._replace:
                     raise ValuesLimitError(
                         f"There are too many statements about the same events of "
                         f"{_name(targets, candidate.sensor_id)}, each of which is compared with all others. "
