@@ -1,9 +1,11 @@
 """The writer: what is news is stored once, durably, whole or not at all."""
 
 import errno
+import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.compaction import compact_sensor
 from gridlore.store.interface import Store, Window
+from gridlore.store.ledger import _Shelf
 from gridlore.store.postgres import PostgresWriteTransaction
 from gridlore.store.sqlite import SQLiteWriteTransaction
 from gridlore.store.writer import Writer
@@ -281,6 +284,26 @@ def test_a_message_that_must_be_compared_with_too_much_is_refused_whole(
         writer.submit(often).result(5)
     assert read(store, 1) == [None]
     assert writer.submit(often[:3]).result(5) == Receipt(3, 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_shelf_finds_every_block_that_touches_another(seed: int) -> None:
+    chance = random.Random(seed)
+    shelf, known = _Shelf(), list[Block]()
+    for _ in range(60):
+        values = [1.0] * chance.choice([1, 1, 2, 3, 4, 5, 63, 64, 65, 2048])
+        (block,) = blocks(values, chance.randrange(-3000, 3000) * QUARTER)
+        shelf.add(block)
+        known.append(block)
+        if chance.random() < 0.1:
+            shelf.remove({id(known.pop(chance.randrange(len(known))))})
+    for _ in range(60):
+        (asked,) = blocks([1.0] * chance.choice([1, 5, 100]), chance.randrange(-3100, 5100) * QUARTER)
+        near = shelf.near(asked)
+        touching = sorted(id(one) for one in known if one.start < asked.end and one.end > asked.start)
+        assert sorted(id(block) for block in near if block.end > asked.start) == touching
+        assert all(one.start <= after.start for one, after in pairwise(near))
+        assert all(block.end + block.values.size * QUARTER > asked.start for block in near)
 
 
 def test_only_what_touches_a_message_is_compared_with_it_however_long_others_are(

@@ -30,8 +30,8 @@ from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, FloatArray, format_instant
 from gridlore.store.interface import Window, WriteTransaction
 
-MAX_COMPARED = 1_000_000
-"""Blocks that those of one message may be compared with, all together: some seconds of everybody's writer."""
+MAX_COMPARED = 2_000_000
+"""Blocks that those of one message may be near, all together: some seconds of everybody's writer."""
 
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
@@ -53,23 +53,23 @@ def _by_start(block: Block) -> int:
 
 @dataclass(slots=True)
 class _Shelf:
-    """Known blocks of one sensor and source, in order of start; none ends after ``end``. Those of fewer than
-    2, 4, 8 … values are kept apart, so that few are looked at which end before what is asked about."""
+    """Known blocks of one sensor and source, in order of start; none ends after ``end``. Those of up to
+    1, 2, 4, 8 … values are kept apart, so that few are looked at which end before what is asked about."""
 
     boards: defaultdict[int, list[Block]] = field(default_factory=lambda: defaultdict(list))
     end: int = NEVER
 
     def near(self, block: Block) -> list[Block]:
-        """Those that may touch a block, in order of start; few of them do not."""
+        """Those that touch a block, in order of start, and some that end shortly before it."""
         found: list[Block] = []
         if block.start < self.end:
             for length, board in self.boards.items():
-                first = bisect_right(board, block.start - (2**length - 1) * block.resolution, key=_by_start)
+                first = bisect_right(board, block.start - 2**length * block.resolution, key=_by_start)
                 found += board[first : bisect_left(board, block.end, key=_by_start)]
         return sorted(found, key=_by_start)
 
     def add(self, block: Block) -> None:
-        board = self.boards[block.values.size.bit_length()]
+        board = self.boards[(block.values.size - 1).bit_length()]
         if block.start >= self.end:
             board.append(block)
         else:
