@@ -165,6 +165,37 @@ def test_what_a_block_says_beyond_the_window_counts_for_an_eighth(
         filled.read_blocks(window)
 
 
+@pytest.mark.parametrize("windows", [1, 7])
+def test_a_question_goes_through_so_many_blocks_though_they_are_not_what_is_asked_for(
+    filled: Store, windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.sqlite.STEPS_AT_ONCE", 10)
+    append(filled, *(Block(1, 1, 0, QUARTER, np.ones(1), belief_time=seq, seq=seq) for seq in range(700)))
+    many = [
+        Window(1, start, start + QUARTER, QUARTER, source_id=2) for start in range(0, windows * HOUR, HOUR)
+    ]
+    unlike = [
+        many,
+        [replace(window, source_id=1, known_until=-1) for window in many],
+        [replace(window, start=window.start + QUARTER, source_id=None) for window in many],
+    ]
+    few = [Window(1, -HOUR, 0, QUARTER), Window(1, 5000 * HOUR, 5001 * HOUR, QUARTER)]
+    for asked in unlike:
+        monkeypatch.setattr("gridlore.store.amounts.MAX_GONE_THROUGH", 700 * windows)
+        assert filled.read_blocks(asked) == [[]] * windows
+        monkeypatch.setattr("gridlore.store.amounts.MAX_GONE_THROUGH", 300 * windows)
+        with pytest.raises(PeriodError, match=f"More than {300 * windows} statements"):
+            filled.read_blocks(asked)
+        assert filled.read_blocks(few) == [[], []]
+        with filled.begin_write() as transaction:
+            with pytest.raises(PeriodError):
+                transaction.read_blocks(asked)
+            assert transaction.read_blocks(few) == [[], []]
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 600 * (8 + ROW_OVERHEAD))
+    with pytest.raises(PeriodError):
+        filled.read_blocks([replace(window, source_id=1) for window in many])
+
+
 def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block | None:
     """What a window shows of a block, event by event."""
     events = [

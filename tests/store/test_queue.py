@@ -109,6 +109,41 @@ def test_of_a_group_that_fails_those_who_sent_least_are_tried_first(
     assert [batch.done.exception(5) is not None for batch in batches] == [True] * 8
 
 
+@pytest.mark.parametrize(
+    ("apart", "groups"), [(60, [[2], [1], [2], [1], [2, 2]]), (0, [[2], [1, 2, 1, 2, 2]])]
+)
+def test_who_sent_what_takes_long_to_refuse_is_committed_apart_from_others_for_a_while(
+    store: Store, apart: float, groups: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.writer.APART", apart)
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    for time in range(10):
+        writer.submit(blocks([time] * 4, timing=Timing(belief_time=-DAY + time))).result(5)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 9 * (8 + ROW_OVERHEAD))
+    deep = blocks([5], timing=Timing(belief_time=-HOUR))
+    assert isinstance(writer.submit(deep).exception(5), PeriodError)
+    tried: list[list[int]] = []
+    commit = writer._commit
+
+    def remembering(batches: list[Batch]) -> object:
+        tried.append([batch.source_id for batch in batches])
+        return commit(batches)
+
+    monkeypatch.setattr(writer, "_commit", remembering)
+
+    with store.begin_write() as other:
+        other.lock_sensors([1, 2])
+        held = writer.submit(blocks([1], DAY, sensor=2, source=2))
+        wait_for(held.running)
+        bad = [writer.submit(deep) for _ in range(2)]
+        good = [writer.submit(blocks([1], day * DAY, sensor=2, source=2)) for day in (2, 3, 4)]
+    assert [type(future.exception(10)) for future in bad] == [PeriodError] * 2
+    assert [future.result(10) for future in (held, *good)] == [Receipt(1, 0)] * 4
+    assert tried[: len(groups)] == groups
+    writer.close()
+
+
 def test_what_is_refused_keeps_nothing_of_what_was_read(writer: Writer) -> None:
     writer.submit(blocks([1.0, 2.0])).result(5)
     other = blocks([3.0, 2.0])

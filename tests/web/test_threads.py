@@ -20,7 +20,8 @@ from gridlore.web.threads import Threads
 from tests.conftest import Databases, WorldClient
 
 WORLD = Path(__file__).parents[1] / "acceptance" / "small_world.toml"
-SENSORS = "/api/gridlore/v1/sensors"
+SENSORS, DATA = "/api/gridlore/v1/sensors", "/api/gridlore/v1/data"
+PERIOD = {"sensor": "Pole 1", "start": "2024-05-01T00:00:00Z", "duration": "PT15M"}
 
 
 @pytest.fixture
@@ -123,9 +124,14 @@ def test_when_every_thread_waits_for_the_store_others_are_told_to_come_back(
     monkeypatch.setattr(Query, "read_heads", read_at_last)
     client = world_client(WORLD, METRICS="open")
     with ThreadPoolExecutor(platform.THREADS) as others:
-        sent = [others.submit(client.request, "ann", "GET", SENSORS) for _ in range(platform.THREADS)]
+        half = platform.THREADS_OF_USER
+        sent = [others.submit(client.request, "ann", "GET", SENSORS) for _ in range(half)]
         try:
             assert all(taken.acquire(timeout=10) for _ in sent)
+            assert client.request("ann", "GET", SENSORS).status_code == 503
+            assert client.request("ben", "GET", DATA, query=PERIOD).status_code == 200
+            sent += [others.submit(client.request, "ben", "GET", SENSORS) for _ in range(half)]
+            assert all(taken.acquire(timeout=10) for _ in range(half))
             refused = client.request("ann", "GET", SENSORS)
             assert (refused.status_code, refused.json()["status"]) == (503, "SERVICE_UNAVAILABLE")
             assert int(refused.headers["Retry-After"]) > 0
@@ -156,10 +162,9 @@ def test_tables_that_take_long_keep_no_other_reads_waiting(
 
     monkeypatch.setattr("gridlore.web.api_gridlore.write_csv", write_slowly)
     client = world_client(WORLD)
-    period = {"sensor": "Pole 1", "start": "2024-05-01T00:00:00Z", "duration": "PT15M"}
 
     def read(user: str = "ann", **more: str) -> int:
-        return client.request(user, "GET", "/api/gridlore/v1/data", query={**period, **more}).status_code
+        return client.request(user, "GET", DATA, query={**PERIOD, **more}).status_code
 
     assert read() == 200
     client.token("ben")
@@ -173,21 +178,23 @@ def test_tables_that_take_long_keep_no_other_reads_waiting(
 
 
 async def ask_often_and_once() -> list[str]:
-    threads = Threads("tests", 2, patience=0.05, busy="Come back.")
+    threads = Threads("tests", 2, patience=0.05, busy="Come back.", each=1)
     held, began = Event(), list[str]()
 
     def work(name: str) -> None:
         began.append(name)
         held.wait(30)
 
-    often = [asyncio.create_task(threads.run_alone(1, work, "often")) for _ in range(3)]
+    often = [asyncio.create_task(threads.run_for(1, work, "often")) for _ in range(3)]
     await asyncio.sleep(0.01)
-    once = asyncio.create_task(threads.run_alone(2, work, "once"))
-    refused = await asyncio.gather(*often[1:], return_exceptions=True)
-    assert [type(outcome) for outcome in refused] == [OverloadError] * 2
+    once = asyncio.create_task(threads.run_for(2, work, "once"))
+    await asyncio.sleep(0.01)
+    third = threads.run_for(3, work, "third")
+    refused = await asyncio.gather(*often[1:], third, return_exceptions=True)
+    assert [type(outcome) for outcome in refused] == [OverloadError] * 3
     held.set()
     await asyncio.gather(often[0], once)
-    await threads.run_alone(1, work, "again")
+    await threads.run_for(1, work, "again")
     threads.shutdown()
     return began
 

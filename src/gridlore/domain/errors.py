@@ -25,9 +25,11 @@ E = TypeVar("E", bound=BaseException)
 def without_frames(error: E) -> E:
     """The error, without what its traceback, and those of its causes, keep in memory: all that was read."""
     chain: list[BaseException | None] = [error]
+    seen: set[int] = set()
     while chain:
         one = chain.pop()
-        if one is not None and one.__traceback__ is not None:
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
             one.__traceback__ = None
             chain += (one.__cause__, one.__context__)
     return error

@@ -19,6 +19,10 @@ MAX_READ_BYTES = 64 * 1024 * 1024
 ROW_OVERHEAD = 256
 """What a block costs there at least, beside its values and their times. [bytes]"""
 
+MAX_GONE_THROUGH = 1_000_000
+"""Blocks that one question may go through, with those that turn out not to be what is asked for: a second or
+two. What begins within ``MAX_BLOCK_VALUES`` events before a window must be gone through."""
+
 PASSED_OVER = 8
 """Values of a block beyond the events asked for are read and let go: of these, one byte in so many counts."""
 
@@ -44,3 +48,17 @@ def check_amount(size: int) -> None:
             "More is known about these events than can be gone through at once "
             f"({MAX_READ_BYTES // 2**20} MiB of values). Take a shorter duration, or fewer sensors at a time."
         )
+
+
+def check_count(count: int) -> None:
+    """Bound through how many blocks a question goes; raises ``too_many`` of them."""
+    if count > MAX_GONE_THROUGH:
+        raise too_many()
+
+
+def too_many() -> PeriodError:
+    """What is said of a question that would go through more blocks than it may."""
+    return PeriodError(
+        f"More than {MAX_GONE_THROUGH} statements were made about these events, or shortly before them, "
+        "which is too many to go through at once. Take a shorter duration, or fewer sensors at a time."
+    )

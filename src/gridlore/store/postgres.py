@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -21,17 +20,16 @@ from gridlore.domain.audit import AuditEntry
 from gridlore.domain.beliefs import Block
 from gridlore.domain.errors import StoreRefusalError, StoreUnavailableError
 from gridlore.domain.heads import Head
-from gridlore.store import amounts, schema
+from gridlore.store import schema
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import unpack_floats
 from gridlore.store.columns import BigintArray, blocks_to_columns, pack_bigints
 from gridlore.store.interface import BlockPage, StoreConflictError, Window
+from gridlore.store.postgres_windows import read_blocks
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     TAKES_NO_WRITES,
     RelationalStore,
-    block_from_row,
     head_from_row,
     head_to_row,
     page_blocks,
@@ -55,46 +53,6 @@ KEPT_FOR_BLOCKS, MOST_FOR_BLOCKS = 8, 16
 KEPT, MOST = 4, 14
 """Connections for the directory and the record, likewise. docs/operations.md states the sum of the most."""
 
-_WINDOW = (
-    "number", "sensor_id", "start", "last", "resolution",
-    "source_id", "after", "known_until", "least_horizon", "max_values", "whole",
-)  # fmt: skip
-_ONE_WINDOW = f"(SELECT {', '.join(f'%s::bigint AS {name}' for name in _WINDOW)}) w"
-_WINDOWS = f"unnest({', '.join(['%s::bigint[]'] * len(_WINDOW))}) AS w({', '.join(_WINDOW)})"
-_TOUCHING = """
-    FROM {windows}
-    CROSS JOIN LATERAL (SELECT * FROM belief_block b
-        WHERE b.sensor_id = w.sensor_id AND b.start > w.after AND b.start < w.last OFFSET 0) b
-    CROSS JOIN LATERAL (SELECT octet_length(b.event_values) / 8 AS count) known
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN w.whole = 1 THEN 0 ELSE greatest((w.start - b.start) / w.resolution, 0) END AS first,
-            CASE WHEN w.whole = 1 THEN known.count
-                ELSE least((w.last - b.start + w.resolution - 1) / w.resolution, known.count) END AS last
-    ) cut
-    WHERE b.start + known.count * w.resolution > w.start
-        AND coalesce(b.source_id = w.source_id, true)
-        AND coalesce(b.belief_time <= w.known_until, b.belief_horizon >= w.least_horizon, true)
-        AND known.count <= w.max_values
-        AND coalesce(b.source_id = ANY(%s::bigint[]), true)
-"""
-"""What touches windows, and from which value to which it does. A row that ends before its window is passed
-over here, and its values are not read. ``OFFSET 0``: PostgreSQL must look up the rows of each window by their
-key, where it may rather go through a whole table of some ten thousand rows."""
-_CUT_COLUMNS = {
-    "start": "b.start + cut.first * w.resolution",
-    **{
-        column: f"CASE WHEN cut.last - cut.first = known.count THEN b.{column} ELSE "
-        f"substring(b.{column} FROM (8 * cut.first + 1)::int FOR (8 * (cut.last - cut.first))::int) END"
-        for column in ("belief_times", "event_values")
-    },
-}
-_COLUMNS = ", ".join(_CUT_COLUMNS.get(column, f"b.{column}") for column in BLOCK_COLUMNS)
-_READ_BLOCKS = f"SELECT w.number, {_COLUMNS} {_TOUCHING} LIMIT %s"
-_WEIGH_BLOCKS = f"""
-    SELECT sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END
-        + (known.count - cut.last + cut.first) * 8 / {amounts.PASSED_OVER} + {amounts.ROW_OVERHEAD})
-    {_TOUCHING}
-"""
 _READ_HEADS = f"SELECT {', '.join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s)"
 _LOCK_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id = ANY(%s::bigint[])
@@ -198,7 +156,7 @@ class PostgresStore(RelationalStore):
     def read_blocks(
         self, windows: Sequence[Window], source_ids: Collection[int] | None = None
     ) -> list[list[Block]]:
-        return self._read(lambda cursor: _read_blocks(cursor, windows, source_ids))
+        return self._read(lambda cursor: read_blocks(cursor, windows, source_ids))
 
     def read_page(self, page: BlockPage) -> list[Block]:
         return self._read(lambda cursor: _read_page(cursor, page))
@@ -281,7 +239,7 @@ class PostgresWriteTransaction:
         return {row[0]: head_from_row(row) for row in rows}
 
     def read_blocks(self, windows: Sequence[Window]) -> list[list[Block]]:
-        return self._ask(lambda cursor: _read_blocks(cursor, windows))
+        return self._ask(lambda cursor: read_blocks(cursor, windows))
 
     def read_page(self, page: BlockPage) -> list[Block]:
         return self._ask(lambda cursor: _read_page(cursor, page))
@@ -353,48 +311,3 @@ def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
     return page_blocks(page, cursor.execute(_READ_PAGE, page_parameters(page)).fetchall())
-
-
-def _read_blocks(
-    cursor: psycopg.Cursor[Any], windows: Sequence[Window], source_ids: Collection[int] | None = None
-) -> list[list[Block]]:
-    found: list[list[Block]] = [[] for _ in windows]
-    if not windows:
-        return found
-    place, asked = _ask_for_windows(windows)
-    parameters = (*asked, None if source_ids is None else pack_bigints(source_ids))
-    statement = _READ_BLOCKS.format(windows=place)
-    most = amounts.max_rows(windows)
-    rows = cursor.execute(statement, (*parameters, most + 1)).fetchall()
-    if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
-        ((size,),) = cursor.execute(_WEIGH_BLOCKS.format(windows=place), parameters).fetchall()
-        amounts.check_amount(int(size or 0))
-        rows = cursor.execute(statement, (*parameters, None)).fetchall()
-    rows.sort(key=itemgetter(2))  # by start; the database would move whole rows
-    arrays = unpack_floats([row[-1] for row in rows])
-    for (number, *row), values in zip(rows, arrays, strict=True):
-        found[number].append(block_from_row(row, windows[number].resolution, values))
-    return found
-
-
-def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:
-    """The relation of the windows, and its parameters."""
-    rows = [
-        (
-            number,
-            window.sensor_id,
-            window.start,
-            window.end,
-            window.resolution,
-            window.source_id,
-            window.after,
-            window.known_until,
-            window.least_horizon,
-            window.max_values,
-            int(window.whole),
-        )
-        for number, window in enumerate(windows)
-    ]
-    if len(rows) == 1:
-        return _ONE_WINDOW, rows[0]
-    return _WINDOWS, tuple([pack_bigints(column) for column in zip(*rows, strict=True)])

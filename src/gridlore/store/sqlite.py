@@ -5,6 +5,7 @@ Layer: store.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -71,6 +72,13 @@ are written again and again, and need to be worked in only once. 16 MB."""
 
 FETCHED_AT_ONCE = 256
 """Rows fetched before they are cut, and it is looked at whether they become too many. 8 MiB at most."""
+
+STEPS_PER_BLOCK = 20
+"""Instructions that SQLite's machine takes to pass over a block: ten for one that ends before the window, up
+to twenty for others."""
+
+STEPS_AT_ONCE = 100_000
+"""Instructions after which it is asked whether it goes on: some milliseconds."""
 
 ROWS_AT_ONCE = 64
 """Rows written by one statement. Each statement lets other Python threads run, and may have to wait for
@@ -218,7 +226,36 @@ def _unavailable_when_busy() -> Iterator[None]:
 def read_blocks(
     cursor: sqlite3.Cursor, windows: Sequence[Window], source_ids: Collection[int] | None = None
 ) -> list[list[Block]]:
-    """What touches each window; raises as ``check_amount`` does."""
+    """What touches each window; raises as ``check_amount`` does, and ``_bound_steps``."""
+    with _bound_steps(cursor.connection):
+        return _read_windows(cursor, windows, source_ids)
+
+
+@contextmanager
+def _bound_steps(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have statements go through no more blocks than one question may, by what they make the machine do.
+
+    Raises
+    ------
+    PeriodError
+        They would.
+    """
+    most = amounts.MAX_GONE_THROUGH * STEPS_PER_BLOCK // STEPS_AT_ONCE
+    done = itertools.count()
+    connection.set_progress_handler(lambda: next(done) >= most, STEPS_AT_ONCE)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise amounts.too_many() from error
+    finally:
+        connection.set_progress_handler(None, STEPS_AT_ONCE)
+
+
+def _read_windows(
+    cursor: sqlite3.Cursor, windows: Sequence[Window], source_ids: Collection[int] | None
+) -> list[list[Block]]:
     found = []
     size = 0
     for window in windows:

@@ -22,6 +22,7 @@ from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import (
     GridloreError,
     OverloadError,
+    PeriodError,
     StoreRefusalError,
     StoreUnavailableError,
     without_frames,
@@ -53,6 +54,10 @@ NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
 def check_nothing() -> None:
     """Have nothing against storing a batch."""
 
+
+APART = 60.0
+"""How long the batches of a source are committed by themselves, after one for which there was too much to go
+through: that takes a second, and must not be looked for again among all others. [s]"""
 
 PATIENCE = 25.0
 """How long batches are tried in parts, before those that are left have waited enough. [s]"""
@@ -128,6 +133,7 @@ class Writer:
         self._wanted = 1
         self._closing = False
         self._committing: float | None = None
+        self._apart: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -236,12 +242,13 @@ class Writer:
                     self._wanted = 1
             self._wanted = 1
             batches: list[Batch] = []
-            size = 0
+            size, now = 0, time.monotonic()
             while self._lines and len(batches) < MAX_BATCHES:
                 source_id, line = next(iter(self._lines.items()))
                 batch = line.batches[0]
                 size += batch.size
-                if batches and size > MAX_COMMIT_BYTES:
+                is_apart = self._apart.get(source_id, 0) > now
+                if batches and (is_apart or size > MAX_COMMIT_BYTES):
                     break
                 batches.append(line.batches.popleft())
                 line.size -= batch.size
@@ -250,6 +257,8 @@ class Writer:
                 del self._lines[source_id]
                 if line.batches:
                     self._lines[source_id] = line  # behind the others: sources take turns
+                if is_apart:
+                    break
         return batches
 
     def _write(self, batches: list[Batch]) -> None:
@@ -286,6 +295,8 @@ class Writer:
                 return False
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
+            if isinstance(error, PeriodError):
+                self._apart.update((batch.source_id, time.monotonic() + APART) for batch in batches)
             for batch in batches:
                 batch.done.set_exception(without_frames(error))
             return True

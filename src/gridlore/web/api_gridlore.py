@@ -45,7 +45,7 @@ Packed = tuple[bytes, dict[str, str]]
 @get(SENSORS_PATH)
 async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """Every sensor the user may use, and what is newest about those that the user may read."""
-    authenticate(platform, request)
+    user = authenticate(platform, request).user
 
     def answer() -> Packed:
         caller = authenticate(platform, request)  # again: there may have been a wait for the thread
@@ -57,7 +57,7 @@ async def get_sensors(request: AnyRequest, platform: NamedDependency[Platform]) 
         ]
         return pack(encode({"sensors": listed, **DONE}), {}, compress=wants_gzip(request))
 
-    return send_bytes(*await platform.in_thread(answer))
+    return send_bytes(*await platform.in_thread_of(user, answer))
 
 
 def _describe(directory: Directory, sensor: Sensor, head: Head) -> Body:
@@ -110,10 +110,10 @@ async def get_data(request: AnyRequest, platform: NamedDependency[Platform]) -> 
         table = write_csv(caller.directory, readings, message.zone or UTC)
         return pack(table, {}, compress=wants_gzip(request))
 
-    packed = await platform.in_thread(answer)
+    packed = await platform.in_thread_of(user, answer)
     if packed is not None:
         return send_bytes(*packed)
-    return send_bytes(*await platform.exports.run_alone(user.id, export), media_type=CSV)
+    return send_bytes(*await platform.exports.run_for(user.id, export), media_type=CSV)
 
 
 def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
@@ -194,7 +194,7 @@ def _harmless(text: str) -> str:
 @get(BELIEFS_PATH)
 async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The history: every belief about the events of a period, a page at a time."""
-    authenticate(platform, request)
+    user = authenticate(platform, request).user
     body = await read_body(platform, request, platform.max_body_bytes)
 
     def answer() -> Packed:
@@ -208,7 +208,7 @@ async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) 
         content = {**_write_history(caller, message.query.addresses[0], history), **facts, **DONE}
         return pack(encode(content), {}, compress=wants_gzip(request))
 
-    return send_bytes(*await platform.in_thread(answer))
+    return send_bytes(*await platform.in_thread_of(user, answer))
 
 
 def _key(cursor: str) -> BeliefKey:

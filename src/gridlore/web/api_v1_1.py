@@ -113,9 +113,9 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
 def _get_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
     @get(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
-        authenticate(platform, request)
+        user = authenticate(platform, request).user
         body = await read_body(platform, request, platform.max_body_bytes)
-        return send_bytes(*await platform.in_thread(_answer, endpoint, request, platform, body))
+        return send_bytes(*await platform.in_thread_of(user, _answer, endpoint, request, platform, body))
 
     return handle
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+from gridlore.domain.sensors import User
 from gridlore.services.accounts import Accounts, PasswordHash
 from gridlore.services.administration import Administration
 from gridlore.services.audit import AuditTrail
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 THREADS = 8
 """Threads that read and do other blocking work beside the event loop."""
+
+THREADS_OF_USER = THREADS // 2
+"""Those of them with which one user reads at once: a read of a great deal takes some seconds of a thread."""
 
 PATIENCE = 10.0
 """How long a request waits for one of them: twice as long as a thread waits for a database in vain. [s]"""
@@ -55,12 +59,13 @@ MAX_OPEN_BYTES = 64 * 1024
 
 
 def _threads() -> Threads:
-    return Threads("web", THREADS, patience=PATIENCE, busy="The server is too busy. Please come back.")
+    busy = "The server is too busy. Please come back."
+    return Threads("web", THREADS, patience=PATIENCE, busy=busy, each=THREADS_OF_USER)
 
 
 def _file_threads(name: str, count: int, done: str = "read") -> Threads:
     busy = f"Other files are being {done} right now. Please try again in a minute."
-    return Threads(name, count, patience=FILE_PATIENCE, busy=busy)
+    return Threads(name, count, patience=FILE_PATIENCE, busy=busy, each=1)
 
 
 def _password_threads() -> Threads:
@@ -117,3 +122,9 @@ class Platform:
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a blocking function returns, run beside the event loop; raises as ``Threads.run`` does."""
         return await self.threads.run(function, *args, **kwargs)
+
+    async def in_thread_of(
+        self, user: User, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same for a user, who has some threads at once, and leaves the others to others."""
+        return await self.threads.run_for(user.id, function, *args, **kwargs)

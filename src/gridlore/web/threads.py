@@ -35,17 +35,29 @@ class Threads:
         How long one waits for its turn. [s]
     busy : str
         What is told when its turn has not come by then.
+    each : int, optional
+        How many of them anybody takes at once who is told apart; all of them otherwise.
     niceness : int
         How much they, and threads that they start, leave the processor to others; Linux alone knows it of
         a thread.
     """
 
-    def __init__(self, name: str, count: int, *, patience: float, busy: str, niceness: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        count: int,
+        *,
+        patience: float,
+        busy: str,
+        each: int | None = None,
+        niceness: int = 0,
+    ) -> None:
         self._pool = ThreadPoolExecutor(
             count, f"gridlore-{name}", initializer=_step_back, initargs=(niceness,)
         )
         self._turns = asyncio.Semaphore(count)
-        self._alone: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        self._each = count if each is None else each
+        self._own: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         self._patience = patience
         self._busy = busy
 
@@ -67,12 +79,12 @@ class Threads:
         finally:
             self._turns.release()
 
-    async def run_alone(self, who: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same, one after the other for each who asks, so that nobody takes all threads.
+    async def run_for(self, who: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for one who is told apart, so that nobody takes all threads.
 
         Raises as ``run`` does.
         """
-        turn = self._alone.setdefault(who, asyncio.Semaphore(1))
+        turn = self._own.setdefault(who, asyncio.Semaphore(self._each))
         await self._take(turn)
         try:
             return await self.run(function, *args, **kwargs)

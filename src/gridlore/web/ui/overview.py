@@ -83,7 +83,7 @@ async def show_overview(platform: Platform, request: AnyRequest, caller: Caller)
     choice = Choice.of(request)
     if not may_use_services(caller.user, caller.directory.account(caller.user)):
         return render(platform, request, "overview.html", choice=choice, without_role=True)
-    return await platform.in_thread(_show, platform, request, choice)
+    return await platform.in_thread_of(caller.user, _show, platform, request, choice)
 
 
 def _show(platform: Platform, request: AnyRequest, choice: Choice) -> Template:

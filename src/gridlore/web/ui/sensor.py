@@ -51,7 +51,7 @@ async def show_sensor(
     sensor = find_sensor(caller, sensor_id, None)
     if not caller.directory.may_access(caller.user, sensor):
         return Redirect(f"/sensors/{sensor.id}/upload", status_code=303)
-    return await platform.in_thread(_show, platform, request, sensor_id)
+    return await platform.in_thread_of(caller.user, _show, platform, request, sensor_id)
 
 
 def _show(platform: Platform, request: AnyRequest, sensor_id: int) -> Template:

@@ -80,7 +80,7 @@ async def _answer(
 ) -> ASGIApp:
     """Let the caller in, and write the answer beside the event loop: body, headers, media type.
 
-    Tables have threads of their own, of which a user takes one at a time.
+    Tables have threads of their own, of which a user takes one at a time, of the others half.
     """
     caller = require_caller(platform, request)
     find_sensor(caller, sensor_id)
@@ -91,8 +91,8 @@ async def _answer(
         body, headers, media_type = write(caller, sensor, merge_fields(query_fields(request), b""))
         return *pack(body, FRESH | headers, compress=wants_gzip(request)), media_type
 
-    waiting = platform.exports.run_alone(caller.user.id, work) if is_table else platform.threads.run(work)
-    body, headers, media_type = await waiting
+    threads = platform.exports if is_table else platform.threads
+    body, headers, media_type = await threads.run_for(caller.user.id, work)
     return send_bytes(body, headers, media_type=media_type)
 
 

@@ -95,7 +95,7 @@ async def submit_file(
         name, data = await _read_upload(platform, request)
         caller, sensor = _let_in(platform, request, sensor_id)  # again: the file may have taken long
         threads = platform.workbooks if is_workbook(data) else platform.tables
-        look = await threads.run_alone(caller.user.id, _look_first, name, data, sensor, platform.clock())
+        look = await threads.run_for(caller.user.id, _look_first, name, data, sensor, platform.clock())
     except (FileError, HTTPException) as error:
         _, sensor = _let_in(platform, request, sensor_id)
         problem = error.message if isinstance(error, FileError) else "The file did not arrive whole."
@@ -115,7 +115,7 @@ async def submit_check(
     packed, now = form.get("file", ""), platform.clock()
     try:
         _check_signature(platform, request, sensor, packed, form.get("signature", ""))
-        look = await platform.tables.run_alone(caller.user.id, _look_again, packed, sensor, form, now)
+        look = await platform.tables.run_for(caller.user.id, _look_again, packed, sensor, form, now)
     except FileError as error:
         _let_in(platform, request, sensor_id)
         return _ask_for_file(platform, request, sensor, error.message, code=400)
@@ -227,7 +227,10 @@ async def _store(
     platform: Platform, request: AnyRequest, sensor: Sensor, choices: Choices, reading: Reading, now: int
 ) -> tuple[Caller, Receipt]:
     """What became of all good rows, and for whom they were stored."""
-    caller, queued = await platform.tables.run(_queue, platform, request, sensor, choices, reading, now)
+    who = _let_in(platform, request, sensor.id)[0].user.id
+    caller, queued = await platform.tables.run_for(
+        who, _queue, platform, request, sensor, choices, reading, now
+    )
     try:
         receipt = exchange_of(request).receipt = await platform.receipts.wait(queued)
     finally:
