@@ -83,6 +83,7 @@ def test_a_server_that_holds_a_sensor_for_ever_does_not_keep_another_waiting_so_
     with ThreadPoolExecutor(1) as others:
         holding = others.submit(hold_a_sensor, first, held, done)
         assert held.wait(10)
+        time.sleep(0.3)  # or the bound may end the one that waits first
         waiting = writer.submit(blocks([1.0]))
         time.sleep(0.1)
         also, beside = writer.submit(blocks([1.0])), writer.submit(blocks([1.0], sensor=2))

@@ -2,7 +2,10 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import wait
+from time import monotonic, sleep
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -12,7 +15,9 @@ from gridlore.domain.errors import OverloadError, PeriodError, ReplacementError,
 from gridlore.domain.timing import DAY, HOUR, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store
-from gridlore.store.writer import Batch, Writer, check_nothing
+from gridlore.store.ledger import Ledger
+from gridlore.store.lines import APART, Batch, Lines, make_batch
+from gridlore.store.writer import Writer
 from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
 from tests.store.test_writer import QUARTER, blocks, stored
@@ -51,7 +56,7 @@ def test_one_source_takes_half_of_the_queue_and_others_are_let_in(store: Store) 
 
 
 def test_sources_take_turns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridlore.store.writer.MAX_COMMIT_BYTES", 1_000)
+    monkeypatch.setattr("gridlore.store.lines.MAX_COMMIT_BYTES", 1_000)
     fill_directory(store)
     writer = Writer(store, max_queue_bytes=10_000_000)
     order: list[int] = []
@@ -82,8 +87,8 @@ def test_one_bad_message_among_many_costs_a_few_commits(
         return commit(batches)
 
     monkeypatch.setattr(writer, "_commit", counting)
-    batches = [Batch(blocks([1], n * DAY, sensor=2), {}, check_nothing, 1) for n in range(63)]
-    bad = Batch(blocks([5], timing=Timing(belief_time=-HOUR)), {}, check_nothing, 1)
+    batches = [make_batch(blocks([1], n * DAY, sensor=2)) for n in range(63)]
+    bad = make_batch(blocks([5], timing=Timing(belief_time=-HOUR)))
     writer._write([*batches[:20], bad, *batches[20:]])
     assert isinstance(bad.done.exception(5), PeriodError)
     assert all(batch.done.result(5) == Receipt(1, 0) for batch in batches)
@@ -101,47 +106,145 @@ def test_of_a_group_that_fails_those_who_sent_least_are_tried_first(
 
     monkeypatch.setattr(writer, "_commit", fail)
     sources = [1, 2, 1, 1, 3, 1, 1, 1]
-    batches = [
-        Batch(blocks([1], n * DAY, source=source), {}, check_nothing, 1) for n, source in enumerate(sources)
-    ]
+    batches = [make_batch(blocks([1], n * DAY, source=source)) for n, source in enumerate(sources)]
     writer._write(batches)
     assert tried[:3] == [sources, [2, 3, 1, 1], [2, 3]]
     assert [batch.done.exception(5) is not None for batch in batches] == [True] * 8
 
 
-@pytest.mark.parametrize(
-    ("apart", "groups"), [(60, [[2], [1], [2], [1], [2, 2]]), (0, [[2], [1, 2, 1, 2, 2]])]
-)
-def test_who_sent_what_takes_long_to_refuse_is_committed_apart_from_others_for_a_while(
-    store: Store, apart: float, groups: list[list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.writer.APART", apart)
-    fill_directory(store)
+class Slow:
+    """Has batches of source 3 take some seconds each to judge, as it seems, and tells what was tried."""
+
+    def __init__(
+        self, writer: Writer, monkeypatch: pytest.MonkeyPatch, each: float, *, fails: bool = False
+    ) -> None:
+        self.tried: list[list[int]] = []
+        self._commit = writer._commit
+        self._writer, self._each, self._fails = writer, each, fails
+        monkeypatch.setattr(writer, "_commit", self.commit)
+
+    def commit(self, batches: list[Batch]) -> object:
+        self.tried.append([batch.source_id for batch in batches])
+        slow = self.tried[-1].count(3)
+        if slow > 1 and self._fails:
+            self._writer._worked = self._each * slow
+            raise PeriodError("too much")
+        done = self._commit(batches)
+        self._writer._worked = self._each * slow
+        return done
+
+
+def messages(*sources: int) -> list[Batch]:
+    return [make_batch(blocks([1], n * DAY, source=source)) for n, source in enumerate(sources)]
+
+
+@pytest.fixture
+def writer_of_three(store: Store) -> Iterator[Writer]:
+    """A writer where three sources are known."""
+    fill_directory(store, sources=3)
     writer = Writer(store, max_queue_bytes=10_000_000)
-    for time in range(10):
-        writer.submit(blocks([time] * 4, timing=Timing(belief_time=-DAY + time))).result(5)
-    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 9 * (8 + ROW_OVERHEAD))
-    deep = blocks([5], timing=Timing(belief_time=-HOUR))
-    assert isinstance(writer.submit(deep).exception(5), PeriodError)
-    tried: list[list[int]] = []
-    commit = writer._commit
-
-    def remembering(batches: list[Batch]) -> object:
-        tried.append([batch.source_id for batch in batches])
-        return commit(batches)
-
-    monkeypatch.setattr(writer, "_commit", remembering)
-
-    with store.begin_write() as other:
-        other.lock_sensors([1, 2])
-        held = writer.submit(blocks([1], DAY, sensor=2, source=2))
-        wait_for(held.running)
-        bad = [writer.submit(deep) for _ in range(2)]
-        good = [writer.submit(blocks([1], day * DAY, sensor=2, source=2)) for day in (2, 3, 4)]
-    assert [type(future.exception(10)) for future in bad] == [PeriodError] * 2
-    assert [future.result(10) for future in (held, *good)] == [Receipt(1, 0)] * 4
-    assert tried[: len(groups)] == groups
+    yield writer
     writer.close()
+
+
+def test_of_a_slow_group_each_source_is_tried_alone_next_time_and_who_is_slow_rests(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of_three
+    slow = Slow(writer, monkeypatch, 2.0)
+    for sources in ((1, 2, 3), (1, 2, 3, 3, 2), (1, 2)):
+        writer._write(messages(*sources))
+    assert slow.tried == [[1, 2, 3], [1], [2, 2], [3, 3], [1, 2]]
+    lines = writer._lines
+    for batch in messages(1, 3, 3, 2, 3):
+        lines.add(batch)
+    now = monotonic()
+    assert [batch.source_id for batch in lines.take(now)] == [1, 2]
+    assert lines.take(now) == []
+    assert [batch.source_id for batch in lines.take(now + 4.1)] == [3]  # nobody else waits
+    for batch in messages(1, 3, 2):
+        lines.add(batch)
+    assert [batch.source_id for batch in lines.take(now)] == [1, 2]
+    lines.add(messages(1)[0])
+    assert [batch.source_id for batch in lines.take(now + 60)] == [3]  # it has rested
+    lines.add(messages(3)[0])
+    assert [batch.source_id for batch in lines.take(now + 60)] == [1]
+
+
+def test_of_a_slow_group_that_fails_the_culprit_is_found_at_once_and_comes_last(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of_three
+    monkeypatch.setattr("gridlore.store.writer.SLOW", 0.005)
+    slow = Slow(writer, monkeypatch, 0.01, fails=True)
+    batches = messages(*[3] * 8, 1, 2, 2)
+    writer._write(batches)
+    assert slow.tried == [[3] * 8 + [1, 2, 2], [1], [2, 2], [3] * 8]
+    later = writer.submit(blocks([1], 99 * DAY, source=2))
+    assert later.result(5).stored == 1
+    assert all(batch.done.result(5) for batch in batches)
+    assert slow.tried[4:] == [[2], [3, 3], *[[3]] * 8]
+
+
+def test_what_counts_is_work_and_not_waiting_for_others(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        began = monotonic()
+        held = writer.submit(blocks([1.0]))
+        sleep(0.5)
+    assert held.result(10).stored == 1
+    assert writer._worked < monotonic() - began - 0.4
+    enter = Ledger.enter
+
+    def enter_slowly(*asked: Any) -> Receipt:
+        sleep(0.05)
+        return enter(*asked)
+
+    monkeypatch.setattr(Ledger, "enter", enter_slowly)
+    writer.submit(blocks([2.0], DAY)).result(10)
+    assert writer._worked >= 0.05
+
+
+def test_a_source_that_was_slow_once_regains_its_pace() -> None:
+    lines, sent = Lines(10_000_000), messages(*[1] * 40)
+    lines.note_slow(sent[:8], 1.0, 0.0)
+    assert lines.take(0.5) == []
+    for batch in sent:
+        lines.add(batch)
+    taken = []
+    while batches := lines.take(1.0):
+        taken.append(len(batches))
+        lines.note_quick(batches, 1.0)
+    assert taken == [2, 4, 8, 16, 10]
+    lines.note_quick(sent[:1], APART + 1)
+    for batch in messages(1, 2, 1):
+        lines.add(batch)
+    assert [batch.source_id for batch in lines.take(APART + 1)] == [1, 2, 1]
+    assert (lines.count, lines.size) == (0, 0)
+
+
+def test_what_was_put_back_stands_before_what_waits_and_counts_again() -> None:
+    lines, sent = Lines(10_000_000), messages(1, 1, 1, 1)
+    for batch in sent:
+        lines.add(batch)
+    size, taken = lines.size, lines.take(0.0)[:3]
+    lines.add(sent[3])
+    lines.put_back(taken)
+    assert (lines.count, lines.size) == (4, size)
+    assert lines.take(0.0) == sent
+
+
+def test_one_commit_judges_for_so_long_and_what_is_left_is_to_come_again(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.ledger.JUDGING", -1.0)
+    with pytest.raises(StoreRefusalError, match="in smaller parts"):
+        writer.submit(blocks([1.0])).result(5)
+    monkeypatch.undo()
+    assert stored(store) == []
+    assert writer.submit(blocks([1.0])).result(5) == Receipt(1, 0)
 
 
 def test_what_is_refused_keeps_nothing_of_what_was_read(writer: Writer) -> None:
@@ -170,7 +273,7 @@ def test_closing_commits_what_is_queued(store: Store) -> None:
 def test_a_commit_holds_so_many_bytes_or_one_long_message(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.writer.MAX_COMMIT_BYTES", 2_000)
+    monkeypatch.setattr("gridlore.store.lines.MAX_COMMIT_BYTES", 2_000)
     fill_directory(store)
     commits: list[int] = []
     writer = Writer(
@@ -191,7 +294,7 @@ def test_who_is_not_tried_in_time_hears_that_it_may_come_again_and_not_what_was_
 ) -> None:
     monkeypatch.setattr("gridlore.store.writer.PATIENCE", 0)
     monkeypatch.setattr("gridlore.store.writer.write", Mock(side_effect=PeriodError("too much")))
-    batches = [Batch(blocks([1], number * QUARTER), {}, check_nothing, 1) for number in range(2)]
+    batches = [make_batch(blocks([1], number * QUARTER)) for number in range(2)]
     writer._write(batches)
     assert [type(batch.done.exception(5)) for batch in batches] == [StoreRefusalError] * 2
 

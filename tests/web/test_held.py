@@ -193,17 +193,17 @@ def test_what_is_taken_back_while_a_request_waits_for_a_thread_counts(
 ) -> None:
     scene = set_scene(user, held)
     waits: list[int] = []
-    run = Threads.run
+    work = Threads._work
 
-    async def wait_and_run(threads: Threads, *asked: Any) -> Any:
+    async def wait_and_work(threads: Threads, *asked: Any) -> Any:
         waits.append(1)
         if end is not None and len(waits) == 1:
             scene.take_back(end)
-        return await run(threads, *asked)
+        return await work(threads, *asked)
 
     async def ask(http: httpx.AsyncClient) -> Answers:
         with monkeypatch.context() as patch:
-            patch.setattr(Threads, "run", wait_and_run)
+            patch.setattr(Threads, "_work", wait_and_work)
             answer = await http.send(scene.build())
         return answer, None
 

@@ -45,7 +45,8 @@ class Freshness:
     there is none. ``values``: shape (day.count,), NaN is a gap. ``latest`` and ``latest_end``: the newest of
     them and when its event ends. ``known_until``: end of the newest event that counts. ``late_by``: how long
     ago that was when that is too long, else None. ``is_too_much``: more is known about the last day than can
-    be gone through, and none of it is told. Instants [µs since epoch], spans [µs].
+    be gone through, or than there was time for, and none of it is told. Instants [µs since epoch], spans
+    [µs].
     """
 
     sensor: Sensor

@@ -1,4 +1,4 @@
-"""How much one question may bring into memory.
+"""How much one question may bring into memory, and go through.
 
 Layer: store. A message of a hundred bytes can state a value for two million events, and another of them every
 minute: what is asked for is bounded by events, what is known about them by nothing.
@@ -19,9 +19,9 @@ MAX_READ_BYTES = 64 * 1024 * 1024
 ROW_OVERHEAD = 256
 """What a block costs there at least, beside its values and their times. [bytes]"""
 
-MAX_GONE_THROUGH = 1_000_000
-"""Blocks that one question may go through, with those that turn out not to be what is asked for: a second or
-two. What begins within ``MAX_BLOCK_VALUES`` events before a window must be gone through."""
+MAX_GONE_THROUGH = 5_000_000
+"""Blocks that one question goes through at most, with those that are not what is asked for: some seconds.
+What begins within ``MAX_BLOCK_VALUES`` events before a window is gone through, for each sensor."""
 
 PASSED_OVER = 8
 """Values of a block beyond the events asked for are read and let go: of these, one byte in so many counts."""
@@ -60,5 +60,6 @@ def too_many() -> PeriodError:
     """What is said of a question that would go through more blocks than it may."""
     return PeriodError(
         f"More than {MAX_GONE_THROUGH} statements were made about these events, or shortly before them, "
-        "which is too many to go through at once. Take a shorter duration, or fewer sensors at a time."
+        "which is too many to go through at once. Take a shorter duration, or fewer sensors at a time; "
+        "to send it, send it in parts."
     )

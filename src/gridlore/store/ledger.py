@@ -22,6 +22,7 @@ from gridlore.domain.errors import (
     GridloreError,
     PeriodError,
     ReplacementError,
+    StoreRefusalError,
     StoreUnavailableError,
     ValuesLimitError,
 )
@@ -29,9 +30,13 @@ from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, FloatArray, format_instant
 from gridlore.store.interface import Window, WriteTransaction
+from gridlore.store.windows import join_windows
 
 MAX_COMPARED = 2_000_000
 """Blocks that those of one message may be near, all together: some seconds of everybody's writer."""
+
+JUDGING = 5.0
+"""How long the batches of one commit are judged; everybody waits for it. Others are to come again. [s]"""
 
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
@@ -104,11 +109,20 @@ class Ledger:
         self._known_grids = {head.sensor_id: head.grid for head in self._heads.values() if head.grid}
         fresh = [head.sensor_id for head in self._heads.values() if head.events_start is None]
         self._fresh_grids = transaction.read_grids(fresh) if fresh else {}
-        self._shelves = self._read_shelves(candidates)
+        self._candidates = candidates
+        self._shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
+        self._until = 0.0
         self._news: list[Block] = []
         self._replaced: list[Block] = []
 
-    def _read_shelves(self, candidates: Iterable[Block]) -> defaultdict[tuple[int, int], _Shelf]:
+    def read(self) -> None:
+        """Read what is known of the events that the batches are about.
+
+        Raises
+        ------
+        PeriodError
+            It is too much.
+        """
         windows = [
             Window(
                 block.sensor_id,
@@ -119,18 +133,17 @@ class Ledger:
                 known_until=block.last_known,
                 whole=self._replace,
             )
-            for block in candidates
+            for block in self._candidates
             if (known_end := self._heads[block.sensor_id].events_end) is not None and block.start < known_end
         ]
-        shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
         seen: set[tuple[int, int, int]] = set()
         for blocks in self._transaction.read_blocks(join_windows(windows, NEAR)) if windows else ():
             for block in blocks:
                 place = (block.sensor_id, block.seq, block.start)
                 if place not in seen:  # a whole block may touch two windows
                     seen.add(place)
-                    shelves[block.sensor_id, block.source_id].add(block)
-        return shelves
+                    self._shelves[block.sensor_id, block.source_id].add(block)
+        self._until = time.monotonic() + JUDGING
 
     def enter(self, candidates: Sequence[Block], targets: Mapping[int, Target]) -> Receipt:
         """Take what is new of one batch; ``targets`` says how its sender knows each sensor.
@@ -141,6 +154,8 @@ class Ledger:
             A value would rewrite history; nothing of the batch is taken.
         ValuesLimitError
             There is too much that it must be compared with.
+        StoreRefusalError
+            All batches together took too long before it was its turn, or it took too long itself.
         StoreUnavailableError
             A sensor has got another grid or unit since its sender's message was read.
         """
@@ -150,6 +165,11 @@ class Ledger:
         stored = unchanged = compared = 0
         try:
             for candidate in candidates:
+                if time.monotonic() > self._until:
+                    raise StoreRefusalError(
+                        "There is more to compare with what is known than one commit has time for. "
+                        "Please send this again, in smaller parts."
+                    )
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 near = shelf.near(candidate)
                 known = [block for block in near if block.end > candidate.start]
@@ -303,38 +323,6 @@ class Ledger:
         if folds:
             self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
             self._transaction.append_blocks([fold.merged for fold in folds])
-
-
-def join_windows(windows: Iterable[Window], near: int = 0) -> list[Window]:
-    """The windows in order of sensor and start, those of one sensor and source joined that touch one another,
-    or have at most ``near`` events between them.
-
-    >>> [joined] = join_windows([Window(1, 60, 70, 10), Window(1, 0, 10, 10), Window(1, 30, 40, 10)], 2)
-    >>> joined.start, joined.end
-    (0, 70)
-    """
-    joined: list[Window] = []
-    for window in sorted(
-        windows, key=lambda one: (one.sensor_id, one.source_id or 0, one.resolution, one.start)
-    ):
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and (last.sensor_id, last.source_id) == (window.sensor_id, window.source_id)
-            and last.resolution == window.resolution
-            and last.end + near * window.resolution >= window.start
-        ):
-            joined[-1] = replace(last, end=max(last.end, window.end), known_until=_latest(last, window))
-        else:
-            joined.append(window)
-    return joined
-
-
-def _latest(one: Window, other: Window) -> int | None:
-    """By when something must have been known for either window."""
-    if one.known_until is None or other.known_until is None:
-        return None
-    return max(one.known_until, other.known_until)
 
 
 def _name(targets: Mapping[int, Target], sensor_id: int) -> str:

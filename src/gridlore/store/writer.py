@@ -7,13 +7,11 @@ neighbours; of two that contradict each other the first to arrive wins.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import structlog
 
@@ -22,7 +20,6 @@ from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import (
     GridloreError,
     OverloadError,
-    PeriodError,
     StoreRefusalError,
     StoreUnavailableError,
     without_frames,
@@ -30,15 +27,9 @@ from gridlore.domain.errors import (
 from gridlore.store.attempts import write
 from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
+from gridlore.store.lines import MAX_BATCHES, NO_TARGETS, Batch, Lines, by_source, check_nothing, make_batch
 
 log = structlog.get_logger(__name__)
-
-MAX_BATCHES = 512
-"""Batches in one transaction at most, so that nobody waits long for the others' commit."""
-
-MAX_COMMIT_BYTES = 32 * 1024 * 1024
-"""What one transaction stores at most, but for one long batch. With its rows, and all that it is compared
-with, it takes several times that memory, and a second. [bytes]"""
 
 Observer = Callable[[float, int, int], None]
 """Told of each commit: how long it took [s], how many batches and how many candidate blocks it held."""
@@ -48,55 +39,25 @@ def ignore_commit(seconds: float, batches: int, blocks: int) -> None:
     """Tell nobody."""
 
 
-NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
-
-
-def check_nothing() -> None:
-    """Have nothing against storing a batch."""
-
-
-APART = 60.0
-"""How long the batches of a source are committed by themselves, after one for which there was too much to go
-through: that takes a second, and must not be looked for again among all others. [s]"""
-
 PATIENCE = 25.0
 """How long batches are tried in parts, before those that are left have waited enough. [s]"""
 
 STUCK = 30.0
 """A commit that takes longer is told of: every lock it waits for is given up after 10 s. [s]"""
 
+RESTING = 0.02
+"""How often it is looked whether those have rested who alone wait. [s]"""
+
 LINGER = 0.001
 """How long the writer waits for a further batch, while those that came together last time come again. [s]"""
 
-BLOCK_OVERHEAD = 512
-"""What a queued block costs beside its values. [bytes]"""
+SLOW, SLOW_PER_BYTE = 1.0, 1 / 2**24
+"""A group that takes longer to look up and judge than this, and this for each byte, is slow for another
+reason than that there is much to store. [s]"""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Candidate blocks of one message, in its order, and who waits for the receipt.
-
-    ``check`` raises when they must not be stored any more. ``size``: what it costs to keep in memory. [bytes]
-    """
-
-    blocks: Sequence[Block]
-    targets: Mapping[int, Target]
-    check: Callable[[], None]
-    size: int
-    done: Future[Receipt] = field(default_factory=Future)
-
-    @property
-    def source_id(self) -> int:
-        """Whose it is; 0 if it says nothing."""
-        return self.blocks[0].source_id if self.blocks else 0
-
-
-@dataclass(slots=True)
-class _Line:
-    """What waits of one source, and how much that is. [bytes]"""
-
-    batches: deque[Batch] = field(default_factory=deque)
-    size: int = 0
+CAUTION = 9.0
+"""How many times what it took to commit each source of a group by itself, to find who is slow, that is not
+done again for no other reason."""
 
 
 class Writer:
@@ -124,16 +85,15 @@ class Writer:
     ) -> None:
         self._store = store
         self._observe = observe
-        self._max_queue_bytes = max_queue_bytes
         self._replace = replace
-        self._lines: dict[int, _Line] = {}
-        self._queued_batches = 0
-        self._queued_bytes = 0
+        self._lines = Lines(max_queue_bytes)
         self._wakeup = threading.Condition()
         self._wanted = 1
         self._closing = False
         self._committing: float | None = None
-        self._apart: dict[int, float] = {}
+        self._worked = 0.0
+        self._is_suspicious = False
+        self._cautious_from = 0.0
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -156,45 +116,32 @@ class Writer:
         Raises
         ------
         OverloadError
-            The queue is full. (The future may hold ReplacementError, StoreUnavailableError or what ``check``
-            raised; nothing is stored then.)
+            The queue is full. (The future may hold ReplacementError, ValuesLimitError, PeriodError,
+            StoreUnavailableError or what ``check`` raised; nothing is stored then.)
         """
-        size = sum([block.values.nbytes + BLOCK_OVERHEAD for block in blocks])
-        batch = Batch(blocks, targets, check, size)
+        batch = make_batch(blocks, targets, check)
         with self._wakeup:
             if self._closing:
                 raise OverloadError("The server is stopping. Please send this again in a moment.")
-            if self._queued_batches and self._queued_bytes + size > self._max_queue_bytes:
-                raise OverloadError("The server has more to store than it can queue. Please send this again.")
-            line = self._lines.get(batch.source_id)
-            if line is None:
-                line = self._lines[batch.source_id] = _Line()
-            elif line.size + size > self._max_queue_bytes // 2:
-                raise OverloadError(
-                    "What you have sent already is half of what the server can queue. Please send this again."
-                )
-            line.batches.append(batch)
-            line.size += size
-            self._queued_batches += 1
-            self._queued_bytes += size
-            if self._queued_batches >= self._wanted:
+            self._lines.add(batch)
+            if self._lines.count >= self._wanted:
                 self._wakeup.notify()
         return batch.done
 
     @property
     def max_queue_bytes(self) -> int:
         """How much may wait. [bytes]"""
-        return self._max_queue_bytes
+        return self._lines.max_bytes
 
     @property
     def queued_bytes(self) -> int:
         """How much waits. [bytes]"""
-        return self._queued_bytes
+        return self._lines.size
 
     @property
     def queued_batches(self) -> int:
         """How many batches wait."""
-        return self._queued_batches
+        return self._lines.count
 
     def trouble(self) -> str | None:
         """Why nothing is written any more, if that is so."""
@@ -216,14 +163,14 @@ class Writer:
         together = 1
         while batches := self._gather(together):
             # What was given up meanwhile, as when the server stops: nobody was told, and nothing is stored.
-            batches = [batch for batch in batches if batch.done.set_running_or_notify_cancel()]
+            batches = [batch for batch in batches if _is_wanted(batch)]
             try:
                 self._write(batches)
             except Exception as error:  # noqa: BLE001 - nobody must wait for ever, and the thread must go on
                 for batch in batches:
                     if not batch.done.done():
                         batch.done.set_exception(error)
-            together = max(1, len(batches) + self._queued_batches)  # all of them may have been given up
+            together = max(1, len(batches) + self._lines.count)  # all of them may have been given up
             del batches  # or they would stay until the next ones come
 
     def _gather(self, together: int) -> list[Batch]:
@@ -235,52 +182,63 @@ class Writer:
         """
         with self._wakeup:
             self._wanted = min(together, MAX_BATCHES)
-            while self._queued_batches < self._wanted and not self._closing:
-                here = self._queued_batches
+            while self._lines.count < self._wanted and not self._closing:
+                here = self._lines.count
                 self._wakeup.wait(LINGER if self._wanted > 1 else None)
-                if self._queued_batches == here:
+                if self._lines.count == here:
                     self._wanted = 1
             self._wanted = 1
-            batches: list[Batch] = []
-            size, now = 0, time.monotonic()
-            while self._lines and len(batches) < MAX_BATCHES:
-                source_id, line = next(iter(self._lines.items()))
-                batch = line.batches[0]
-                size += batch.size
-                is_apart = self._apart.get(source_id, 0) > now
-                if batches and (is_apart or size > MAX_COMMIT_BYTES):
+            while not (batches := self._lines.take(time.monotonic() if not self._closing else math.inf)):
+                if not self._lines.count:
                     break
-                batches.append(line.batches.popleft())
-                line.size -= batch.size
-                self._queued_batches -= 1
-                self._queued_bytes -= batch.size
-                del self._lines[source_id]
-                if line.batches:
-                    self._lines[source_id] = line  # behind the others: sources take turns
-                if is_apart:
-                    break
-        return batches
+                self._wakeup.wait(RESTING)
+            return batches
 
     def _write(self, batches: list[Batch]) -> None:
-        """Commit batches together; when that fails, in halves, as long as that does not take too long."""
-        parts = [batches]
-        failed: float | None = None
+        """Commit batches together. When that fails, or the last time it took too long and it is not known by
+        whom, in parts: of each source, and of one source in halves, as long as that does not take too long.
+        """
+        parts = [batches] if batches else []
+        began = time.monotonic()
+        since: float | None = None
+        if is_cautious := self._is_suspicious:
+            self._is_suspicious, since = False, began
+            parts = by_source(batches)[::-1]
         while parts:
             part = parts.pop()
-            if not part:
+            if since is not None and time.monotonic() - since > PATIENCE:
+                _refuse(part)
                 continue
-            if failed is not None and time.monotonic() - failed > PATIENCE:
-                # Whatever was wrong with all of them, it need not be wrong with these.
-                for batch in part:
-                    batch.done.set_exception(
-                        StoreRefusalError("The server is held up. Please send this again.")
-                    )
-            elif not self._settle(part):
-                if failed is None:
-                    failed = time.monotonic()
-                    part = _by_source(part)
-                middle = len(part) // 2
-                parts += (part[middle:], part[:middle])
+            is_settled = self._settle(part)
+            is_slow = self._worked > SLOW + SLOW_PER_BYTE * sum([batch.size for batch in part])
+            sources = by_source(part) if is_slow or not is_settled else []
+            if is_slow and len(sources) == 1:
+                self._note_slow(part)
+            elif is_slow:
+                self._is_suspicious = is_settled and time.monotonic() > self._cautious_from
+            else:
+                self._lines.note_quick(part, time.monotonic())
+            if is_settled:
+                continue
+            if since is None:
+                since = time.monotonic()
+            if is_slow and len(sources) > 1:
+                parts += sources[::-1]
+            elif is_slow:
+                with self._wakeup:
+                    self._lines.put_back(part)  # the others first
+            else:
+                ordered = [batch for some in sources for batch in some]
+                middle = len(ordered) // 2
+                parts += (ordered[middle:], ordered[:middle])
+        if is_cautious:
+            now = time.monotonic()
+            self._cautious_from = now + CAUTION * (now - began)
+
+    def _note_slow(self, batches: Sequence[Batch]) -> None:
+        """Have the one who sent these rest."""
+        self._lines.note_slow(batches, self._worked, time.monotonic())
+        log.warning("a source is slow", source_id=batches[0].source_id, seconds=round(self._worked, 1))
 
     def _settle(self, batches: list[Batch]) -> bool:
         """Commit batches and tell their senders; False when each half is to be tried by itself."""
@@ -295,8 +253,6 @@ class Writer:
                 return False
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
-            if isinstance(error, PeriodError):
-                self._apart.update((batch.source_id, time.monotonic() + APART) for batch in batches)
             for batch in batches:
                 batch.done.set_exception(without_frames(error))
             return True
@@ -310,10 +266,16 @@ class Writer:
     def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
         def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:
             ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
-            outcomes = [_judge(ledger, batch) for batch in batches]
-            ledger.write()
+            held_since = time.monotonic()
+            try:
+                ledger.read()
+                outcomes = [_judge(ledger, batch) for batch in batches]
+                ledger.write()
+            finally:
+                self._worked = time.monotonic() - held_since  # without waiting for locks, and for the disk
             return outcomes
 
+        self._worked = 0.0
         began = self._committing = time.monotonic()
         try:
             outcomes = write(self._store, enter)
@@ -324,12 +286,17 @@ class Writer:
         return outcomes
 
 
-def _by_source(batches: Sequence[Batch]) -> list[Batch]:
-    """The batches of each source together and in their order, those of whom there are fewest first."""
-    found: dict[int, list[Batch]] = {}
+def _is_wanted(batch: Batch) -> bool:
+    """Whether somebody waits for it still; from now on, it can be given up no more."""
+    if batch.done.running():  # it was put back
+        return True
+    return (batch.done.cancelled() or not batch.done.done()) and batch.done.set_running_or_notify_cancel()
+
+
+def _refuse(batches: Sequence[Batch]) -> None:
+    """Have their senders come again: whatever was wrong with others, it need not be wrong with these."""
     for batch in batches:
-        found.setdefault(batch.source_id, []).append(batch)
-    return [batch for some in sorted(found.values(), key=len) for batch in some]
+        batch.done.set_exception(StoreRefusalError("The server is held up. Please send this again."))
 
 
 def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:

@@ -89,7 +89,7 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
 
     @post(endpoint.path, name=endpoint.name)
     async def handle(request: AnyRequest) -> ASGIApp:
-        authenticate(platform, request, Purpose.POST)
+        user = authenticate(platform, request, Purpose.POST).user
         body = await read_body(platform, request, platform.max_body_bytes)
         now = platform.clock()
 
@@ -103,7 +103,7 @@ def _post_handler(platform: Platform, endpoint: Endpoint) -> HTTPRouteHandler:
             return platform.ingest.post(caller, [command], now, lambda: ask_again(platform, caller, ask))
 
         receipt = exchange_of(request).receipt = await platform.receipts.wait(
-            take() if len(body) <= SHORT_BODY else await platform.in_thread(take)
+            take() if len(body) <= SHORT_BODY else await platform.in_thread_of(user, take)
         )
         return send(acknowledge(endpoint, receipt))
 

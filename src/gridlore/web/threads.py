@@ -22,6 +22,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+OWN_BUSY = "You have as many requests in work as one user may. Please send this again when they are answered."
+
+
 class Threads:
     """Runs functions beside the event loop, in turn.
 
@@ -36,7 +39,7 @@ class Threads:
     busy : str
         What is told when its turn has not come by then.
     each : int, optional
-        How many of them anybody takes at once who is told apart; all of them otherwise.
+        How many of them one user takes at once; all, if nothing is said.
     niceness : int
         How much they, and threads that they start, leave the processor to others; Linux alone knows it of
         a thread.
@@ -69,37 +72,44 @@ class Threads:
         OverloadError
             No thread came free in time; nothing was done.
         """
-        await self._take(self._turns)
-        try:
-            context = contextvars.copy_context()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._pool, lambda: context.run(_call, partial(function, *args, **kwargs))
-            )
-        finally:
-            self._turns.release()
+        await self._take(self._turns, self._deadline(), self._busy)
+        return await self._work(partial(function, *args, **kwargs))
 
     async def run_for(self, who: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for one who is told apart, so that nobody takes all threads.
+        """The same for a user, so that nobody takes all threads.
 
         Raises as ``run`` does.
         """
-        turn = self._own.setdefault(who, asyncio.Semaphore(self._each))
-        await self._take(turn)
+        own = self._own.setdefault(who, asyncio.Semaphore(self._each))
+        until = self._deadline()
+        await self._take(own, until, OWN_BUSY)
         try:
-            return await self.run(function, *args, **kwargs)
+            await self._take(self._turns, until, self._busy)
+            return await self._work(partial(function, *args, **kwargs))
         finally:
-            turn.release()
+            own.release()
 
-    async def _take(self, turn: asyncio.Semaphore) -> None:
+    async def _work(self, function: Callable[[], T]) -> T:
+        """What a function returns whose turn it is, and which gives it back."""
+        try:
+            context = contextvars.copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, lambda: context.run(_call, function))
+        finally:
+            self._turns.release()
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._patience
+
+    async def _take(self, turn: asyncio.Semaphore, until: float, busy: str) -> None:
         if not turn.locked():
             await turn.acquire()
             return
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout_at(until):
                 await turn.acquire()
         except TimeoutError:
-            raise OverloadError(self._busy) from None
+            raise OverloadError(busy) from None
 
     def shutdown(self) -> None:
         """Take no more; what runs comes to its end by itself."""

@@ -6,6 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gridlore.domain.errors import OverloadError
+from gridlore.web.threads import Threads
 from gridlore.web.ui.rendering import PAGE_HEADERS
 from tests.conftest import WorldClient
 from tests.web.ui.browsing import Page, Person
@@ -93,3 +95,22 @@ def test_who_is_turned_away_at_the_door_gets_a_page_in_a_browser_and_else_json(
         assert answer.headers.get_list("Content-Security-Policy") == [PAGE_HEADERS["Content-Security-Policy"]]
     for path, accept in (("/", "*/*"), ("/api/", BROWSER["Accept"]), ("/static/no.css", BROWSER["Accept"])):
         assert turned_away(path, accept).json()["status"] == "TOO_MANY_REQUESTS"
+
+
+def test_who_is_to_come_again_hears_when_from_scripts_and_forms_too(
+    world_client: Callable[..., WorldClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Person(world_client(WORLD, LOGIN_ATTEMPTS="5"))
+    assert {person.log_in("cleo@meter.example", "a guess") for _ in range(6)} == {401, 429}
+    assert int(person.answer.headers["Retry-After"]) > 0
+    assert person.answer.headers["Cache-Control"] == "no-store"
+    assert person.log_in("ann@plug.example", "ann's password") == 303
+
+    async def have_no_time(*_: object) -> None:
+        raise OverloadError("Too busy.")
+
+    monkeypatch.setattr(Threads, "run_for", have_no_time)
+    for path in ("series.json", "data.csv", "quality.json"):
+        answer = person.client.http.get(f"/sensors/1/{path}?start=2024-05-01&end=2024-05-02")
+        assert (answer.status_code, answer.json()["message"]) == (503, "Too busy.")
+        assert int(answer.headers["Retry-After"]) > 0

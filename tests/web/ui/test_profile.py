@@ -93,6 +93,7 @@ def test_the_current_password_cannot_be_guessed_for_ever(ann: Person) -> None:
     for _ in range(5):
         change_password(ann, 422, current="guess")
     assert "Too many" in change_password(ann, 429)
+    assert int(ann.answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")

@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event, Semaphore
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from openpyxl import Workbook
 
 from gridlore.bootstrap import connect_store
+from gridlore.domain.errors import StoreRefusalError
 from gridlore.store.attempts import write
 from gridlore.store.interface import Store, WriteTransaction
 from tests.conftest import WorldClient, wait_for
@@ -322,6 +324,16 @@ def test_who_is_deactivated_while_a_file_waits_to_be_stored_stores_nothing(ann, 
     assert ann.answer.url.path == "/login"
     assert not store.read_heads([1])[1].events_end
     store.close()
+
+
+def test_what_cannot_be_stored_now_is_told_with_when_to_come_again(ann, client, monkeypatch):
+    page = upload(ann, ROOF, quarter_hours())
+    with monkeypatch.context() as patch:
+        patch.setattr("gridlore.store.writer.write", Mock(side_effect=StoreRefusalError("Held up.")))
+        refused = check(ann, page, step="store", code=503)
+    assert "Held up." in refused.text
+    assert int(ann.answer.headers["Retry-After"]) > 0
+    assert "default-src" in ann.answer.headers["Content-Security-Policy"]
 
 
 def test_the_limit_of_values_holds_for_an_upload_too(world_client):

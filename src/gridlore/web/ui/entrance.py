@@ -19,6 +19,7 @@ from gridlore.web.platform import Platform
 from gridlore.web.ui.overview import show_overview
 from gridlore.web.ui.rendering import render
 from gridlore.web.ui.session import read_form, require_caller, session_user
+from gridlore.wire.responses import reject
 
 NOTICES = {"password": "Your password is set. Log in with it."}
 """What the log-in form says about what was done before, by the word that the address has for it."""
@@ -51,8 +52,17 @@ async def submit_login(request: AnyRequest, platform: NamedDependency[Platform])
         problem, code = "No active user has this e-mail and password.", 401
         return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
     except TooManyRequestsError as error:
-        problem, code = error.message, 429
-        return render(platform, request, "login.html", code=code, email=email, target=target, problem=problem)
+        answer, problem = reject(error), error.message
+        return render(
+            platform,
+            request,
+            "login.html",
+            code=answer.code,
+            headers=answer.headers,
+            email=email,
+            target=target,
+            problem=problem,
+        )
     await note(platform, request, LOG_IN, user)
     return Redirect(target, status_code=303, cookies=[session_cookie(platform, request, user)])
 

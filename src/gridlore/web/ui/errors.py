@@ -54,18 +54,17 @@ def show_error(
     platform: Platform, request: AnyRequest, code: int, message: str, headers: dict[str, str] | None = None
 ) -> Template:
     """The page that tells what went wrong."""
-    page = render(
+    return render(
         platform,
         request,
         "error.html",
         code=code,
+        headers=headers or {},
         number=code,
         title=TITLES.get(code, OUR_MISTAKE),
         problem=SENTENCES.get(code, message),
         again=code in WORTH_TRYING_AGAIN and request.method == "GET",
     )
-    page.headers.update(headers or {})
-    return page
 
 
 def show_refusal(platform: Platform, request: AnyRequest, error: GridloreError) -> Template | Redirect:

@@ -5,6 +5,7 @@ Layer: web.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from litestar import get, post
@@ -25,9 +26,10 @@ from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import log_in, note
 from gridlore.web.platform import Platform
 from gridlore.web.ui.entrance import session_cookie
-from gridlore.web.ui.rendering import render
+from gridlore.web.ui.rendering import NO_HEADERS, render
 from gridlore.web.ui.session import receive_form, require_caller
 from gridlore.web.ui.wording import tell_instant, tell_span
+from gridlore.wire.responses import reject
 
 NOTICES = {
     "password": "Your password is changed. All other sessions and all tokens given out before have ended. "
@@ -39,7 +41,14 @@ LIFETIMES = {"90": "in 90 days", "365": "in a year", "": "never"}
 """When a new key ends: days, and how that is told."""
 
 
-def _show(platform: Platform, request: AnyRequest, *, code: int = 200, **context: object) -> Template:
+def _show(
+    platform: Platform,
+    request: AnyRequest,
+    *,
+    code: int = 200,
+    headers: Mapping[str, str] = NO_HEADERS,
+    **context: object,
+) -> Template:
     caller = require_caller(platform, request)  # who may have waited, and has changed something just now
     directory, account = caller.directory, caller.directory.account(caller.user)
     own = [key for key in directory.keys.values() if key.user_id == caller.user.id]
@@ -48,6 +57,7 @@ def _show(platform: Platform, request: AnyRequest, *, code: int = 200, **context
         request,
         "profile.html",
         code=code,
+        headers=headers,
         account=account,
         roles=sorted(account.roles),
         lifetime=tell_span(platform.session_max_age * 1_000_000),
@@ -159,8 +169,8 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
     """Change the password; other sessions end, this one goes on."""
     caller, form = await receive_form(platform, request)
 
-    def refuse(problem: str, code: int = 422) -> Template:
-        return _show(platform, request, code=code, problem=problem)
+    def refuse(problem: str) -> Template:
+        return _show(platform, request, code=422, problem=problem)
 
     password = form.get("password", "")
     if password != form.get("again"):
@@ -174,7 +184,8 @@ async def submit_password(request: AnyRequest, platform: NamedDependency[Platfor
     except AuthenticationError:
         return refuse("The current password is not right. Nothing was changed.")
     except TooManyRequestsError as error:
-        return refuse(error.message, 429)
+        answer = reject(error)
+        return _show(platform, request, code=answer.code, headers=answer.headers, problem=error.message)
     except UserError as error:
         return refuse(f"{error.message} Nothing was changed.")
     return Redirect(

@@ -6,7 +6,9 @@ Layer: web.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from litestar.response import Template
 
@@ -20,6 +22,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 STATIC = Path(__file__).parents[1] / "static"
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -40,10 +44,16 @@ def site_url(request: AnyRequest) -> str:
 
 
 def render(
-    platform: Platform, request: AnyRequest, name: str, *, code: int = 200, **context: object
+    platform: Platform,
+    request: AnyRequest,
+    name: str,
+    *,
+    code: int = 200,
+    headers: Mapping[str, str] = NO_HEADERS,
+    **context: object,
 ) -> Template:
-    """A page from a template, which also gets ``user``, ``form_token``, ``path``, ``site`` and
-    ``version``."""
+    """A page from a template, which also gets ``user``, ``form_token``, ``path``, ``site`` and ``version``;
+    ``headers`` beside those of every page."""
     user: User | None = session_user(platform, request)
     known = {
         "user": user,
@@ -52,4 +62,4 @@ def render(
         "site": site_url(request),
         "version": __version__,
     }
-    return Template(name, context={**known, **context}, headers=PAGE_HEADERS, status_code=code)
+    return Template(name, context={**known, **context}, headers={**PAGE_HEADERS, **headers}, status_code=code)

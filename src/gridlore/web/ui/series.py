@@ -47,8 +47,14 @@ FRESH = {"Cache-Control": "no-store"}
 def answer_script(_: AnyRequest, error: GridloreError) -> Response[bytes]:
     """What went wrong, for a script."""
     codes = {LoginRequiredError: 401, NoSuchPageError: 404}
-    code = codes.get(type(error)) or reject(error).code
-    return Response(encode({"message": printable(error.message)}), status_code=code, media_type=JSON)
+    answer = reject(error)
+    code = codes.get(type(error))
+    return Response(
+        encode({"message": printable(error.message)}),
+        status_code=code or answer.code,
+        headers={} if code else dict(answer.headers),
+        media_type=JSON,
+    )
 
 
 ERRORS: dict[int | type[Exception], Any] = {GridloreError: answer_script}

@@ -35,7 +35,7 @@ from gridlore.web.answers import AnyRequest
 from gridlore.web.auth import SESSION_COOKIE, ask_again, see_recorded
 from gridlore.web.observation import exchange_of
 from gridlore.web.platform import Platform
-from gridlore.web.ui.rendering import render
+from gridlore.web.ui.rendering import NO_HEADERS, render
 from gridlore.web.ui.series import find_sensor
 from gridlore.web.ui.session import check_form, read_form, require_caller
 from gridlore.web.ui.upload_form import read_upload_form
@@ -131,11 +131,12 @@ async def submit_check(
     except GridloreError as error:
         _let_in(platform, request, sensor_id)
         hint = f" {CORRECTION}" if isinstance(error, ReplacementError) else ""
-        code = 400 if isinstance(error, FileError) else reject(error).code
+        answer = reject(error)
+        code = 400 if isinstance(error, FileError) else answer.code
         lost = isinstance(error, StoreUnavailableError)  # perhaps at the very commit
         done = "It may be stored, or not; storing it again is safe." if lost else "Nothing was stored."
         problem = f"{done} {error.message}{hint}"
-        return _show_look(platform, request, sensor, look, problem=problem, code=code)
+        return _show_look(platform, request, sensor, look, problem=problem, code=code, headers=answer.headers)
     await see_recorded(platform.trail.add(_entry(caller, sensor, look.document.name, receipt, now)))
     return render(
         platform,
@@ -277,6 +278,7 @@ def _show_look(
     *,
     problem: str | None = None,
     code: int = 200,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Template:
     said: dict[str, Any] = {}
     if look.reading is not None:
@@ -286,6 +288,7 @@ def _show_look(
         request,
         "upload_check.html",
         code=code,
+        headers=headers,
         sensor=sensor,
         problem=problem,
         wrong=look.wrong,
