@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from time import monotonic, sleep
 from typing import Any
@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import OverloadError, PeriodError, ReplacementError, StoreRefusalError
 from gridlore.domain.timing import DAY, HOUR, Timing
@@ -79,20 +80,14 @@ def test_one_bad_message_among_many_costs_a_few_commits(
     for time in range(10):
         writer.submit(blocks([time] * 4, timing=Timing(belief_time=-DAY + time))).result(5)
     monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 9 * (8 + ROW_OVERHEAD))
-    tried: list[int] = []
-    commit = writer._commit
-
-    def counting(batches: list[Batch]) -> object:
-        tried.append(len(batches))
-        return commit(batches)
-
-    monkeypatch.setattr(writer, "_commit", counting)
+    tried = remember_groups(writer, monkeypatch)
     batches = [make_batch(blocks([1], n * DAY, sensor=2)) for n in range(63)]
     bad = make_batch(blocks([5], timing=Timing(belief_time=-HOUR)))
     writer._write([*batches[:20], bad, *batches[20:]])
+    assert writer.submit(blocks([1], 99 * DAY, sensor=2)).result(5) == Receipt(1, 0)
     assert isinstance(bad.done.exception(5), PeriodError)
     assert all(batch.done.result(5) == Receipt(1, 0) for batch in batches)
-    assert len(tried) == 13
+    assert len(tried) < 30
 
 
 def test_of_a_group_that_fails_those_who_sent_least_are_tried_first(
@@ -112,32 +107,6 @@ def test_of_a_group_that_fails_those_who_sent_least_are_tried_first(
     assert [batch.done.exception(5) is not None for batch in batches] == [True] * 8
 
 
-class Slow:
-    """Has batches of source 3 take some seconds each to judge, as it seems, and tells what was tried."""
-
-    def __init__(
-        self, writer: Writer, monkeypatch: pytest.MonkeyPatch, each: float, *, fails: bool = False
-    ) -> None:
-        self.tried: list[list[int]] = []
-        self._commit = writer._commit
-        self._writer, self._each, self._fails = writer, each, fails
-        monkeypatch.setattr(writer, "_commit", self.commit)
-
-    def commit(self, batches: list[Batch]) -> object:
-        self.tried.append([batch.source_id for batch in batches])
-        slow = self.tried[-1].count(3)
-        if slow > 1 and self._fails:
-            self._writer._worked = self._each * slow
-            raise PeriodError("too much")
-        done = self._commit(batches)
-        self._writer._worked = self._each * slow
-        return done
-
-
-def messages(*sources: int) -> list[Batch]:
-    return [make_batch(blocks([1], n * DAY, source=source)) for n, source in enumerate(sources)]
-
-
 @pytest.fixture
 def writer_of_three(store: Store) -> Iterator[Writer]:
     """A writer where three sources are known."""
@@ -147,81 +116,141 @@ def writer_of_three(store: Store) -> Iterator[Writer]:
     writer.close()
 
 
-def test_of_a_slow_group_each_source_is_tried_alone_next_time_and_who_is_slow_rests(
-    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = writer_of_three
-    slow = Slow(writer, monkeypatch, 2.0)
-    for sources in ((1, 2, 3), (1, 2, 3, 3, 2), (1, 2)):
-        writer._write(messages(*sources))
-    assert slow.tried == [[1, 2, 3], [1], [2, 2], [3, 3], [1, 2]]
-    lines = writer._lines
-    for batch in messages(1, 3, 3, 2, 3):
-        lines.add(batch)
-    now = monotonic()
-    assert [batch.source_id for batch in lines.take(now)] == [1, 2]
-    assert lines.take(now) == []
-    assert [batch.source_id for batch in lines.take(now + 4.1)] == [3]  # nobody else waits
-    for batch in messages(1, 3, 2):
-        lines.add(batch)
-    assert [batch.source_id for batch in lines.take(now)] == [1, 2]
-    lines.add(messages(1)[0])
-    assert [batch.source_id for batch in lines.take(now + 60)] == [3]  # it has rested
-    lines.add(messages(3)[0])
-    assert [batch.source_id for batch in lines.take(now + 60)] == [1]
+def messages(*sources: int) -> list[Batch]:
+    return [make_batch(blocks([1], n * DAY, source=source)) for n, source in enumerate(sources)]
 
 
-def test_of_a_slow_group_that_fails_the_culprit_is_found_at_once_and_comes_last(
-    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = writer_of_three
-    monkeypatch.setattr("gridlore.store.writer.SLOW", 0.005)
-    slow = Slow(writer, monkeypatch, 0.01, fails=True)
-    batches = messages(*[3] * 8, 1, 2, 2)
-    writer._write(batches)
-    assert slow.tried == [[3] * 8 + [1, 2, 2], [1], [2, 2], [3] * 8]
-    later = writer.submit(blocks([1], 99 * DAY, source=2))
-    assert later.result(5).stored == 1
-    assert all(batch.done.result(5) for batch in batches)
-    assert slow.tried[4:] == [[2], [3, 3], *[[3]] * 8]
+def remember_groups(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The sources of all batches of each commit that is tried from now on."""
+    tried: list[list[int]] = []
+    commit = writer._commit
+
+    def remembering(batches: list[Batch]) -> object:
+        tried.append([batch.source_id for batch in batches])
+        return commit(batches)
+
+    monkeypatch.setattr(writer, "_commit", remembering)
+    return tried
 
 
-def test_what_counts_is_work_and_not_waiting_for_others(
-    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with store.begin_write() as other:
-        other.lock_sensors([1])
-        began = monotonic()
-        held = writer.submit(blocks([1.0]))
-        sleep(0.5)
-    assert held.result(10).stored == 1
-    assert writer._worked < monotonic() - began - 0.4
+def slow_down(monkeypatch: pytest.MonkeyPatch, source: int) -> None:
+    """Have each batch of a source take 0.2 s to judge, which is slow."""
+    monkeypatch.setattr("gridlore.store.judging.SLOW", 0.1)
     enter = Ledger.enter
 
-    def enter_slowly(*asked: Any) -> Receipt:
-        sleep(0.05)
-        return enter(*asked)
+    def enter_slowly(ledger: Ledger, candidates: Sequence[Block], *more: Any) -> Receipt:
+        if candidates[0].source_id == source:
+            sleep(0.2)
+        return enter(ledger, candidates, *more)
 
     monkeypatch.setattr(Ledger, "enter", enter_slowly)
-    writer.submit(blocks([2.0], DAY)).result(10)
-    assert writer._worked >= 0.05
+
+
+def test_who_was_slow_in_a_group_is_found_whenever_it_comes_again_and_rests(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of_three
+    slow_down(monkeypatch, 3)
+    for sources in ((1, 2, 3), (1, 2), (1, 2, 3, 3)):
+        writer._write(messages(*sources))
+    lines, now = writer._lines, monotonic()
+
+    def take(later: float) -> list[int]:
+        return [batch.source_id for batch in lines.take(now + later)]
+
+    for batch in messages(1, 3, 3, 2, 3):
+        lines.add(batch)
+    assert [take(0), take(0)] == [[1, 2], []]
+    assert take(0.5) == [3], "nobody else waits"
+    for batch in messages(1, 3, 2):
+        lines.add(batch)
+    assert take(0.5) == [1, 2]
+    for batch in messages(1, 2):
+        lines.add(batch)
+    assert [take(30), take(30), take(30), take(30)] == [[3], [1, 2], [3], [3]]
+
+
+def test_sources_for_whom_there_is_too_much_hold_up_nobody_and_keep_their_order(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, read = writer_of_three, Ledger.read
+
+    def refuse_several(ledger: Ledger, candidates: Iterable[Block]) -> int:
+        asked = list(candidates)
+        if [block.source_id for block in asked].count(3) > 1:
+            raise PeriodError("too much")
+        return read(ledger, asked)
+
+    monkeypatch.setattr(Ledger, "read", refuse_several)
+    tried = remember_groups(writer, monkeypatch)
+    batches, order = messages(*[3] * 8, 1, 2, 2), list[int]()
+    for number, batch in enumerate(batches):
+        batch.done.add_done_callback(lambda _, number=number: order.append(number))
+    writer._write(batches)
+    assert (tried, order) == ([[3] * 8 + [1, 2, 2]], [8, 9, 10])
+    assert writer.submit(blocks([1], 99 * DAY, source=2)).result(10) == Receipt(1, 0)
+    assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 11
+    assert order[3:] == list(range(8))
+    assert all(set(group) in ({3}, {2}) for group in tried[1:])
+
+
+def test_one_commit_judges_for_so_long_and_what_is_left_waits_for_the_next(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of_three
+    slow_down(monkeypatch, 3)
+    monkeypatch.setattr("gridlore.store.judging.JUDGING", 0.1)
+    batches = messages(1, 3, 2, 3, 1)
+    writer._write(batches)
+    assert [batch.done.done() for batch in batches] == [True, True, False, False, False]
+    assert writer.submit(blocks([1], 99 * DAY)).result(10) == Receipt(1, 0)
+    assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 5
+
+
+def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_together(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = writer_of_three
+    for time in range(10):
+        for source in (1, 2, 3):
+            said = blocks([time] * 4, source=source, timing=Timing(belief_time=-DAY + time))
+            writer.submit(said).result(5)
+    monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 15 * (8 + ROW_OVERHEAD))
+    news = Timing(belief_time=-HOUR)
+    batches = [make_batch(blocks([5], source=source, timing=news)) for source in (1, 2, 3)]
+    writer._write(batches)
+    assert [batch.done.done() for batch in batches] == [True, True, False]
+    writer.submit(blocks([1], 99 * DAY)).result(10)
+    assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 3
+
+
+def test_waiting_for_others_is_not_slow(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.judging.SLOW", 0.4)
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        held = writer.submit(blocks([1.0]))
+        sleep(0.5)
+    assert held.result(10) == Receipt(1, 0)
+    writer.submit(blocks([1.0], DAY)).result(10)
+    assert not writer._lines._paces
 
 
 def test_a_source_that_was_slow_once_regains_its_pace() -> None:
     lines, sent = Lines(10_000_000), messages(*[1] * 40)
-    lines.note_slow(sent[:8], 1.0, 0.0)
-    assert lines.take(0.5) == []
+    lines.note_slow(1, 8, 1.0, 0.0)
     for batch in sent:
         lines.add(batch)
+    assert lines.take(0.5) == []
     taken = []
     while batches := lines.take(1.0):
         taken.append(len(batches))
-        lines.note_quick(batches, 1.0)
+        lines.note_quick(1)
     assert taken == [2, 4, 8, 16, 10]
-    lines.note_quick(sent[:1], APART + 1)
     for batch in messages(1, 2, 1):
         lines.add(batch)
-    assert [batch.source_id for batch in lines.take(APART + 1)] == [1, 2, 1]
+    assert [batch.source_id for batch in lines.take(2 * APART)] == [1, 2, 1]
     assert (lines.count, lines.size) == (0, 0)
 
 
@@ -234,17 +263,6 @@ def test_what_was_put_back_stands_before_what_waits_and_counts_again() -> None:
     lines.put_back(taken)
     assert (lines.count, lines.size) == (4, size)
     assert lines.take(0.0) == sent
-
-
-def test_one_commit_judges_for_so_long_and_what_is_left_is_to_come_again(
-    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.ledger.JUDGING", -1.0)
-    with pytest.raises(StoreRefusalError, match="in smaller parts"):
-        writer.submit(blocks([1.0])).result(5)
-    monkeypatch.undo()
-    assert stored(store) == []
-    assert writer.submit(blocks([1.0])).result(5) == Receipt(1, 0)
 
 
 def test_what_is_refused_keeps_nothing_of_what_was_read(writer: Writer) -> None:

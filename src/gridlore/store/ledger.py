@@ -22,21 +22,18 @@ from gridlore.domain.errors import (
     GridloreError,
     PeriodError,
     ReplacementError,
-    StoreRefusalError,
     StoreUnavailableError,
     ValuesLimitError,
 )
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.merging import Tier, due_tier, fold_blocks
 from gridlore.domain.timing import NEVER, FloatArray, format_instant
+from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Window, WriteTransaction
 from gridlore.store.windows import join_windows
 
 MAX_COMPARED = 2_000_000
 """Blocks that those of one message may be near, all together: some seconds of everybody's writer."""
-
-JUDGING = 5.0
-"""How long the batches of one commit are judged; everybody waits for it. Others are to come again. [s]"""
 
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
@@ -93,7 +90,7 @@ class Ledger:
     Parameters
     ----------
     batches : sequence of sequences of Block
-        All candidates that will be entered: their sensors are locked, and what overlaps them is read.
+        All candidates that will be entered: their sensors are locked. What overlaps them is to be read.
     replace : bool
         Play mode: a different value with the same belief time replaces the old one (ADR 005).
     """
@@ -109,14 +106,13 @@ class Ledger:
         self._known_grids = {head.sensor_id: head.grid for head in self._heads.values() if head.grid}
         fresh = [head.sensor_id for head in self._heads.values() if head.events_start is None]
         self._fresh_grids = transaction.read_grids(fresh) if fresh else {}
-        self._candidates = candidates
         self._shelves: defaultdict[tuple[int, int], _Shelf] = defaultdict(_Shelf)
-        self._until = 0.0
         self._news: list[Block] = []
         self._replaced: list[Block] = []
 
-    def read(self) -> None:
-        """Read what is known of the events that the batches are about.
+    def read(self, candidates: Iterable[Block]) -> int:
+        """Read what is known of the events that these candidates are about, before they are entered; how much
+        that is. [bytes]
 
         Raises
         ------
@@ -133,17 +129,19 @@ class Ledger:
                 known_until=block.last_known,
                 whole=self._replace,
             )
-            for block in self._candidates
+            for block in candidates
             if (known_end := self._heads[block.sensor_id].events_end) is not None and block.start < known_end
         ]
         seen: set[tuple[int, int, int]] = set()
+        size = 0
         for blocks in self._transaction.read_blocks(join_windows(windows, NEAR)) if windows else ():
             for block in blocks:
                 place = (block.sensor_id, block.seq, block.start)
                 if place not in seen:  # a whole block may touch two windows
                     seen.add(place)
                     self._shelves[block.sensor_id, block.source_id].add(block)
-        self._until = time.monotonic() + JUDGING
+                    size += block.values.nbytes + ROW_OVERHEAD
+        return size
 
     def enter(self, candidates: Sequence[Block], targets: Mapping[int, Target]) -> Receipt:
         """Take what is new of one batch; ``targets`` says how its sender knows each sensor.
@@ -154,8 +152,6 @@ class Ledger:
             A value would rewrite history; nothing of the batch is taken.
         ValuesLimitError
             There is too much that it must be compared with.
-        StoreRefusalError
-            All batches together took too long before it was its turn, or it took too long itself.
         StoreUnavailableError
             A sensor has got another grid or unit since its sender's message was read.
         """
@@ -165,11 +161,6 @@ class Ledger:
         stored = unchanged = compared = 0
         try:
             for candidate in candidates:
-                if time.monotonic() > self._until:
-                    raise StoreRefusalError(
-                        "There is more to compare with what is known than one commit has time for. "
-                        "Please send this again, in smaller parts."
-                    )
                 shelf = self._shelves[candidate.sensor_id, candidate.source_id]
                 near = shelf.near(candidate)
                 known = [block for block in near if block.end > candidate.start]

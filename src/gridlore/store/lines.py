@@ -6,7 +6,7 @@ Layer: store. Knows no threads and no clock: the writer holds its lock, and says
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -28,9 +28,9 @@ BLOCK_OVERHEAD = 512
 APART = 60.0
 """How long a source is committed by itself after it was slow. [s]"""
 
-REST, REST_ALONE = 4.0, 1.0
-"""How many times what a slow commit took those who are apart rest: as long as others wait, and in any case,
-since others may come."""
+REST, REST_ALONE, LONGEST_REST = 4.0, 1.0, 20.0
+"""How many times what it took a source that was slow rests: as long as others wait, and in any case, since
+others may come; and how long at most. [s]"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +62,13 @@ class _Line:
 
 @dataclass(slots=True)
 class _Pace:
-    """A source that is apart: until when, and how many of its batches are committed together."""
+    """A source that is apart until a time: how many of its batches are committed together, and until when it
+    rests, if others wait and if they do not."""
 
     until: float
     together: int
+    rest_until: float
+    rest_alone_until: float
 
 
 NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
@@ -99,7 +102,6 @@ class Lines:
         self.size = 0
         self._lines: dict[int, _Line] = {}
         self._paces: dict[int, _Pace] = {}
-        self._rest_until = self._rest_alone_until = 0.0
         self._is_turn_of_apart = False
 
     def add(self, batch: Batch) -> None:
@@ -123,47 +125,46 @@ class Lines:
         self._grow(line, 1, batch.size)
 
     def put_back(self, batches: Sequence[Batch]) -> None:
-        """Put batches of one source that were taken before all that waits of it."""
-        line = self._lines.setdefault(batches[0].source_id, _Line())
-        for batch in reversed(batches):
-            line.batches.appendleft(batch)
-            self._grow(line, 1, batch.size)
+        """Put batches that were taken before all that waits of their sources."""
+        for some in by_source(batches):
+            line = self._lines.setdefault(some[0].source_id, _Line())
+            line.batches.extendleft(reversed(some))
+            self._grow(line, len(some), sum([batch.size for batch in some]))
 
     def take(self, now: float) -> list[Batch]:
         """The next batches to commit together; none if none wait, or all rest. ``now``: monotonic. [s]"""
-        apart = [source_id for source_id in self._lines if source_id in self._paces] if self._paces else []
-        if len(apart) < len(self._lines):
-            self._is_turn_of_apart = not self._is_turn_of_apart and now >= self._rest_until
-            if not apart or not self._is_turn_of_apart:
-                return self._collect(apart, MAX_BATCHES)
-        elif not apart or now < self._rest_alone_until:
-            return []
-        others = self._lines.keys() - {apart[0]}
-        return self._collect(others, self._paces[apart[0]].together)
+        apart = self._find_apart(now) if self._paces else {}
+        do_others_wait = len(apart) < len(self._lines)
+        self._is_turn_of_apart = not (self._is_turn_of_apart and do_others_wait)
+        if self._is_turn_of_apart:
+            for source_id, pace in apart.items():
+                if now >= (pace.rest_until if do_others_wait else pace.rest_alone_until):
+                    return self._collect([source_id], pace.together)
+        others = [source_id for source_id in self._lines if source_id not in apart]
+        return self._collect(others, MAX_BATCHES)
 
-    def note_slow(self, batches: Sequence[Batch], took: float, now: float) -> None:
-        """Hear that these, of one source, took so long by themselves. [s]"""
-        self._paces[batches[0].source_id] = _Pace(now + APART, max(1, len(batches) // 4))
-        self._rest_until, self._rest_alone_until = now + REST * took, now + REST_ALONE * took
+    def _find_apart(self, now: float) -> dict[int, _Pace]:
+        """Those who are apart, in the order of their lines."""
+        for source_id in [one for one, pace in self._paces.items() if now > pace.until]:
+            del self._paces[source_id]
+        return {one: self._paces[one] for one in self._lines if one in self._paces}
 
-    def note_quick(self, batches: Sequence[Batch], now: float) -> None:
-        """Hear that these did not take long."""
-        if not self._paces:
-            return
-        for source_id in {batch.source_id for batch in batches} & self._paces.keys():
-            pace = self._paces[source_id]
+    def note_slow(self, source_id: int, batches: int, took: float, now: float) -> None:
+        """Hear that so many batches of a source took so long to judge, or must not be judged together. [s]"""
+        rest, alone = min(REST * took, LONGEST_REST), min(REST_ALONE * took, LONGEST_REST)
+        self._paces[source_id] = _Pace(now + APART + rest, max(1, batches // 4), now + rest, now + alone)
+
+    def note_quick(self, source_id: int) -> None:
+        """Hear that the batches of a source that were judged last did not take long."""
+        if pace := self._paces.get(source_id):
             pace.together = min(2 * pace.together, MAX_BATCHES)
-            if now > pace.until:
-                del self._paces[source_id]
 
-    def _collect(self, passed: Container[int], most: int) -> list[Batch]:
-        """Batches of the sources in turn, but for those that are passed over."""
+    def _collect(self, source_ids: Iterable[int], most: int) -> list[Batch]:
+        """Batches of these sources in turn, round after round, as many as fit one commit."""
         batches: list[Batch] = []
-        together = 0
-        while len(batches) < most:
-            source_id = next((one for one in self._lines if one not in passed), None)
-            if source_id is None:
-                break
+        together, turns = 0, deque(source_ids)
+        while turns and len(batches) < most:
+            source_id = turns.popleft()
             line = self._lines[source_id]
             together += line.batches[0].size
             if batches and together > MAX_COMMIT_BYTES:
@@ -174,6 +175,7 @@ class Lines:
             del self._lines[source_id]
             if line.batches:
                 self._lines[source_id] = line  # behind the others
+                turns.append(source_id)
         return batches
 
     def _grow(self, line: _Line, count: int, size: int) -> None:

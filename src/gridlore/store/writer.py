@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 import structlog
 
@@ -20,13 +21,14 @@ from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import (
     GridloreError,
     OverloadError,
+    PeriodError,
     StoreRefusalError,
     StoreUnavailableError,
     without_frames,
 )
 from gridlore.store.attempts import write
-from gridlore.store.interface import Store, WriteTransaction
-from gridlore.store.ledger import Ledger
+from gridlore.store.interface import Store
+from gridlore.store.judging import Judging, Outcome
 from gridlore.store.lines import MAX_BATCHES, NO_TARGETS, Batch, Lines, by_source, check_nothing, make_batch
 
 log = structlog.get_logger(__name__)
@@ -51,13 +53,8 @@ RESTING = 0.02
 LINGER = 0.001
 """How long the writer waits for a further batch, while those that came together last time come again. [s]"""
 
-SLOW, SLOW_PER_BYTE = 1.0, 1 / 2**24
-"""A group that takes longer to look up and judge than this, and this for each byte, is slow for another
-reason than that there is much to store. [s]"""
-
-CAUTION = 9.0
-"""How many times what it took to commit each source of a group by itself, to find who is slow, that is not
-done again for no other reason."""
+CAREFUL = 60.0
+"""How long each source is looked up by itself after a commit was slow, to learn who is. [s]"""
 
 
 class Writer:
@@ -91,9 +88,7 @@ class Writer:
         self._wanted = 1
         self._closing = False
         self._committing: float | None = None
-        self._worked = 0.0
-        self._is_suspicious = False
-        self._cautious_from = 0.0
+        self._careful_until = 0.0
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -195,53 +190,40 @@ class Writer:
             return batches
 
     def _write(self, batches: list[Batch]) -> None:
-        """Commit batches together. When that fails, or the last time it took too long and it is not known by
-        whom, in parts: of each source, and of one source in halves, as long as that does not take too long.
-        """
-        parts = [batches] if batches else []
-        began = time.monotonic()
-        since: float | None = None
-        if is_cautious := self._is_suspicious:
-            self._is_suspicious, since = False, began
-            parts = by_source(batches)[::-1]
+        """Commit batches together; when that fails, in halves, as long as that does not take too long."""
+        parts = [batches]
+        again: dict[int, list[Batch]] = {}
+        failed: float | None = None
         while parts:
-            part = parts.pop()
-            if since is not None and time.monotonic() - since > PATIENCE:
-                _refuse(part)
+            part: list[Batch] = []
+            for batch in parts.pop():
+                earlier = again.get(batch.source_id)
+                (part if earlier is None else earlier).append(batch)  # none overtakes one of its source
+            if not part:
                 continue
-            is_settled = self._settle(part)
-            is_slow = self._worked > SLOW + SLOW_PER_BYTE * sum([batch.size for batch in part])
-            sources = by_source(part) if is_slow or not is_settled else []
-            if is_slow and len(sources) == 1:
-                self._note_slow(part)
-            elif is_slow:
-                self._is_suspicious = is_settled and time.monotonic() > self._cautious_from
-            else:
-                self._lines.note_quick(part, time.monotonic())
-            if is_settled:
+            if failed is not None and time.monotonic() - failed > PATIENCE:
+                # Whatever was wrong with all of them, it need not be wrong with these.
+                for batch in part:
+                    batch.done.set_exception(
+                        StoreRefusalError("The server is held up. Please send this again.")
+                    )
                 continue
-            if since is None:
-                since = time.monotonic()
-            if is_slow and len(sources) > 1:
-                parts += sources[::-1]
-            elif is_slow:
-                with self._wakeup:
-                    self._lines.put_back(part)  # the others first
-            else:
-                ordered = [batch for some in sources for batch in some]
-                middle = len(ordered) // 2
-                parts += (ordered[middle:], ordered[:middle])
-        if is_cautious:
-            now = time.monotonic()
-            self._cautious_from = now + CAUTION * (now - began)
+            outcomes = self._settle(part)
+            if outcomes is None:
+                if failed is None:
+                    failed = time.monotonic()
+                    part = [batch for some in by_source(part) for batch in some]
+                middle = len(part) // 2
+                parts += (part[middle:], part[:middle])
+                continue
+            for batch, outcome in zip(part, outcomes, strict=True):
+                if outcome is None:
+                    again.setdefault(batch.source_id, []).append(batch)
+        with self._wakeup:
+            self._lines.put_back([batch for some in again.values() for batch in some])
 
-    def _note_slow(self, batches: Sequence[Batch]) -> None:
-        """Have the one who sent these rest."""
-        self._lines.note_slow(batches, self._worked, time.monotonic())
-        log.warning("a source is slow", source_id=batches[0].source_id, seconds=round(self._worked, 1))
-
-    def _settle(self, batches: list[Batch]) -> bool:
-        """Commit batches and tell their senders; False when each half is to be tried by itself."""
+    def _settle(self, batches: list[Batch]) -> list[Outcome] | None:
+        """Commit batches and tell their senders; None when each half is to be tried by itself."""
         try:
             outcomes = self._commit(batches)
         except Exception as error:  # whatever it was, every caller must hear of it
@@ -250,40 +232,48 @@ class Writer:
             )
             if len(batches) > 1 and not is_out_of_reach:
                 log.warning("commit failed, each half is tried by itself", error=repr(error))
-                return False
+                return None
             if not isinstance(error, GridloreError):
                 log.exception("a batch cannot be written")
-            for batch in batches:
-                batch.done.set_exception(without_frames(error))
-            return True
+            outcomes = [without_frames(error)] * len(batches)
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, Receipt):
                 batch.done.set_result(outcome)
-            else:
+            elif outcome is not None:
                 batch.done.set_exception(outcome)
-        return True
+        return outcomes
 
-    def _commit(self, batches: list[Batch]) -> list[Receipt | GridloreError]:
-        def enter(transaction: WriteTransaction) -> list[Receipt | GridloreError]:
-            ledger = Ledger(transaction, [batch.blocks for batch in batches], replace=self._replace)
-            held_since = time.monotonic()
-            try:
-                ledger.read()
-                outcomes = [_judge(ledger, batch) for batch in batches]
-                ledger.write()
-            finally:
-                self._worked = time.monotonic() - held_since  # without waiting for locks, and for the disk
-            return outcomes
-
-        self._worked = 0.0
+    def _commit(self, batches: list[Batch]) -> list[Outcome]:
+        """Commit batches; if too much is known to look it up for all at once, each source by itself."""
         began = self._committing = time.monotonic()
         try:
-            outcomes = write(self._store, enter)
+            judging = Judging(batches, replace=self._replace, apart=began < self._careful_until)
+            outcomes = None
+            with suppress(PeriodError):
+                outcomes = write(self._store, judging.enter)
+            if outcomes is None:
+                judging = Judging(batches, replace=self._replace, apart=True)
+                outcomes = write(self._store, judging.enter)
         finally:
             self._committing = None
+        self._remember(judging)
         blocks = sum(len(batch.blocks) for batch in batches)
         self._observe(time.monotonic() - began, len(batches), blocks)
         return outcomes
+
+    def _remember(self, judging: Judging) -> None:
+        """Have who is slow rest; if it is not known who is, look closer for a while."""
+        now = time.monotonic()
+        if not judging.is_apart:
+            if judging.is_slow:
+                self._careful_until = now + CAREFUL
+            return
+        for source_id, count, took, is_slow in judging.tell():
+            if is_slow:
+                self._lines.note_slow(source_id, count, took, now)
+                log.warning("a source is slow", source_id=source_id, batches=count, seconds=round(took, 1))
+            else:
+                self._lines.note_quick(source_id)
 
 
 def _is_wanted(batch: Batch) -> bool:
@@ -291,17 +281,3 @@ def _is_wanted(batch: Batch) -> bool:
     if batch.done.running():  # it was put back
         return True
     return (batch.done.cancelled() or not batch.done.done()) and batch.done.set_running_or_notify_cancel()
-
-
-def _refuse(batches: Sequence[Batch]) -> None:
-    """Have their senders come again: whatever was wrong with others, it need not be wrong with these."""
-    for batch in batches:
-        batch.done.set_exception(StoreRefusalError("The server is held up. Please send this again."))
-
-
-def _judge(ledger: Ledger, batch: Batch) -> Receipt | GridloreError:
-    try:
-        batch.check()
-        return ledger.enter(batch.blocks, batch.targets)
-    except GridloreError as error:
-        return without_frames(error)
