@@ -224,6 +224,64 @@ def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_togeth
     assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 3
 
 
+def test_whose_turn_did_not_come_is_first_next_time() -> None:
+    lines = Lines(10_000_000)
+    sent = messages(1, 2, 3, 4, 2)
+    for batch in sent[:4]:
+        lines.add(batch)
+    taken = lines.take(0.0)
+    assert taken == sent[:4]
+    for batch in (sent[4], *messages(5, 6)):
+        lines.add(batch)
+    lines.put_back(taken[1:3])
+    assert [batch.source_id for batch in lines.take(0.0)] == [2, 3, 5, 6, 2]
+
+
+def test_who_is_apart_fills_an_eighth_of_the_queue() -> None:
+    lines = Lines(10_000)
+    lines.note_slow(1, 1, 1.0, 0.0)
+    with pytest.raises(OverloadError, match="an eighth of what the server can queue"):
+        for _ in range(10):
+            lines.add(messages(1)[0])
+    assert lines.size < 10_000 / 8
+    lines.add(messages(2)[0])
+
+
+def test_those_who_are_apart_rest_together_and_not_where_nobody_else_comes() -> None:
+    lines = Lines(10_000_000)
+    lines.note_slow(1, 1, 2.0, 100.0)
+    lines.note_slow(2, 1, 1.0, 100.0)
+    for batch in messages(1, 2, 1, 2):
+        lines.add(batch)
+    assert [batch.source_id for batch in lines.take(100.0)] == [1], "nobody came for a minute"
+    lines.add(messages(3)[0])
+    assert [batch.source_id for batch in lines.take(101.9)] == [3]
+    assert lines.take(101.9) == []
+    assert [batch.source_id for batch in lines.take(102.1)] == [2]
+
+
+def test_what_takes_long_to_fold_is_not_tried_by_every_post(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, fold = [], Ledger._fold_within
+
+    def fold_slowly(*asked: Any) -> None:
+        tried.append(1)
+        sleep(0.1)
+        fold(*asked)
+
+    monkeypatch.setattr("gridlore.store.ledger.FOLDING", 0.2)
+    monkeypatch.setattr(Ledger, "_fold_within", fold_slowly)
+    for number in range(64):
+        writer.submit(blocks([1], number * QUARTER)).result(5)
+    assert len(tried) == 1
+    monkeypatch.setattr("gridlore.store.ledger.UNFOLDED", 0.0)
+    writer._unfolded.clear()
+    for number in range(64, 128):
+        writer.submit(blocks([1], number * QUARTER)).result(5)
+    assert len(tried) >= 4
+
+
 def test_waiting_for_others_is_not_slow(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

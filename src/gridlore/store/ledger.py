@@ -49,6 +49,10 @@ FOLDING = 2.0
 """How long one commit folds; everybody waits for it. What is left is folded later, or by compaction. [s]"""
 
 
+UNFOLDED = 600.0
+"""How long posts do not fold a sensor for which that took long: each would go through it again. [s]"""
+
+
 def _by_start(block: Block) -> int:
     return block.start
 
@@ -91,14 +95,23 @@ class Ledger:
     ----------
     batches : sequence of sequences of Block
         All candidates that will be entered: their sensors are locked. What overlaps them is to be read.
+    unfolded : dict
+        Sensors whose blocks take long to fold, and until when posts let them be (monotonic) [s]; kept from
+        commit to commit.
     replace : bool
         Play mode: a different value with the same belief time replaces the old one (ADR 005).
     """
 
     def __init__(
-        self, transaction: WriteTransaction, batches: Sequence[Sequence[Block]], *, replace: bool
+        self,
+        transaction: WriteTransaction,
+        batches: Sequence[Sequence[Block]],
+        unfolded: dict[int, float],
+        *,
+        replace: bool,
     ) -> None:
         self._transaction = transaction
+        self._unfolded = unfolded
         self._replace = replace
         candidates = [block for batch in batches for block in batch]
         self._heads = transaction.lock_sensors({block.sensor_id for block in candidates})
@@ -271,7 +284,8 @@ class Ledger:
     def _fold(self, written: list[Block]) -> None:
         tiers: dict[int, Tier] = {}
         for sensor_id, first_seq in self._first_seqs.items():
-            if tier := due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1):
+            tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
+            if tier and self._unfolded.get(sensor_id, 0.0) < time.monotonic():
                 tiers[sensor_id] = tier
         near: list[Window] = []
         for block in written:
@@ -290,7 +304,10 @@ class Ledger:
                 )
         windows, until = join_windows(near), time.monotonic() + FOLDING
         for first in range(0, len(windows), FOLDED_AT_ONCE):
-            self._fold_within(windows[first : first + FOLDED_AT_ONCE], tiers, until)
+            some, began = windows[first : first + FOLDED_AT_ONCE], time.monotonic()
+            self._fold_within(some, tiers, until)
+            if time.monotonic() - began > FOLDING / 4:
+                self._unfolded.update((window.sensor_id, began + UNFOLDED) for window in some)
 
     def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> None:
         if time.monotonic() > until:

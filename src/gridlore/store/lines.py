@@ -1,6 +1,6 @@
 """What waits to be written, in a line for each source: sources take turns, and who was slow rests (ADR 026).
 
-Layer: store. Knows no threads and no clock: the writer holds its lock, and says what time it is.
+Layer: store. Knows no threads and no clock: the writer sees to that, and says what time it is.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ BLOCK_OVERHEAD = 512
 APART = 60.0
 """How long a source is committed by itself after it was slow. [s]"""
 
-REST, REST_ALONE, LONGEST_REST = 4.0, 1.0, 20.0
-"""How many times what it took a source that was slow rests: as long as others wait, and in any case, since
-others may come; and how long at most. [s]"""
+REST, REST_ALONE, LONGEST_REST = 4.0, 1.0, 30.0
+"""How many times what it took all who are apart rest after one of them was slow: as long as others wait, and
+if others came in the last minute; and how long at most. [s]"""
+
+SHARE, SHARE_APART = 1 / 2, 1 / 8
+"""What part of the queue a source may fill, and one that is apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,15 +63,15 @@ class _Line:
     size: int = 0
 
 
+FRACTIONS = {SHARE: "half", SHARE_APART: "an eighth"}
+
+
 @dataclass(slots=True)
 class _Pace:
-    """A source that is apart until a time: how many of its batches are committed together, and until when it
-    rests, if others wait and if they do not."""
+    """A source that is apart: until when, and how many of its batches are committed together."""
 
     until: float
     together: int
-    rest_until: float
-    rest_alone_until: float
 
 
 NO_TARGETS: Mapping[int, Target] = MappingProxyType({})
@@ -102,6 +105,8 @@ class Lines:
         self.size = 0
         self._lines: dict[int, _Line] = {}
         self._paces: dict[int, _Pace] = {}
+        self._rest_until = self._rest_alone_until = 0.0
+        self._others_came = 0.0
         self._is_turn_of_apart = False
 
     def add(self, batch: Batch) -> None:
@@ -115,9 +120,11 @@ class Lines:
         if self.count and self.size + batch.size > self.max_bytes:
             raise OverloadError("The server has more to store than it can queue. Please send this again.")
         line = self._lines.get(batch.source_id)
-        if line is not None and line.size + batch.size > self.max_bytes // 2:
+        share = SHARE_APART if batch.source_id in self._paces else SHARE
+        if line is not None and line.size + batch.size > self.max_bytes * share:
             raise OverloadError(
-                "What you have sent already is half of what the server can queue. Please send this again."
+                f"What you have sent already is {FRACTIONS[share]} of what the server can queue. "
+                "Please send this again."
             )
         if line is None:
             line = self._lines[batch.source_id] = _Line()
@@ -125,22 +132,26 @@ class Lines:
         self._grow(line, 1, batch.size)
 
     def put_back(self, batches: Sequence[Batch]) -> None:
-        """Put batches that were taken before all that waits of their sources."""
+        """Put batches that were taken before all that waits of their sources, and those before the others."""
         for some in by_source(batches):
             line = self._lines.setdefault(some[0].source_id, _Line())
             line.batches.extendleft(reversed(some))
             self._grow(line, len(some), sum([batch.size for batch in some]))
+        first = {batch.source_id: self._lines[batch.source_id] for batch in batches}
+        self._lines = first | {one: line for one, line in self._lines.items() if one not in first}
 
     def take(self, now: float) -> list[Batch]:
         """The next batches to commit together; none if none wait, or all rest. ``now``: monotonic. [s]"""
         apart = self._find_apart(now) if self._paces else {}
-        do_others_wait = len(apart) < len(self._lines)
-        self._is_turn_of_apart = not (self._is_turn_of_apart and do_others_wait)
-        if self._is_turn_of_apart:
-            for source_id, pace in apart.items():
-                if now >= (pace.rest_until if do_others_wait else pace.rest_alone_until):
-                    return self._collect([source_id], pace.together)
         others = [source_id for source_id in self._lines if source_id not in apart]
+        if others:
+            self._others_came = now
+        rest_until = self._rest_until if others else self._rest_alone_until
+        has_rested = now >= rest_until or now > self._others_came + APART
+        self._is_turn_of_apart = has_rested and not (self._is_turn_of_apart and others)
+        if apart and self._is_turn_of_apart:
+            source_id, pace = next(iter(apart.items()))
+            return self._collect([source_id], pace.together)
         return self._collect(others, MAX_BATCHES)
 
     def _find_apart(self, now: float) -> dict[int, _Pace]:
@@ -151,8 +162,9 @@ class Lines:
 
     def note_slow(self, source_id: int, batches: int, took: float, now: float) -> None:
         """Hear that so many batches of a source took so long to judge, or must not be judged together. [s]"""
-        rest, alone = min(REST * took, LONGEST_REST), min(REST_ALONE * took, LONGEST_REST)
-        self._paces[source_id] = _Pace(now + APART + rest, max(1, batches // 4), now + rest, now + alone)
+        self._paces[source_id] = _Pace(now + APART, max(1, batches // 4))
+        self._rest_until = max(self._rest_until, now + min(REST * took, LONGEST_REST))
+        self._rest_alone_until = max(self._rest_alone_until, now + min(REST_ALONE * took, LONGEST_REST))
 
     def note_quick(self, source_id: int) -> None:
         """Hear that the batches of a source that were judged last did not take long."""

@@ -89,6 +89,7 @@ class Writer:
         self._closing = False
         self._committing: float | None = None
         self._careful_until = 0.0
+        self._unfolded: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -247,19 +248,27 @@ class Writer:
         """Commit batches; if too much is known to look it up for all at once, each source by itself."""
         began = self._committing = time.monotonic()
         try:
-            judging = Judging(batches, replace=self._replace, apart=began < self._careful_until)
             outcomes = None
-            with suppress(PeriodError):
-                outcomes = write(self._store, judging.enter)
+            if began > self._careful_until:
+                with suppress(PeriodError):
+                    outcomes = self._try(batches, apart=False)
             if outcomes is None:
-                judging = Judging(batches, replace=self._replace, apart=True)
-                outcomes = write(self._store, judging.enter)
+                outcomes = self._try(batches, apart=True)
         finally:
             self._committing = None
-        self._remember(judging)
         blocks = sum(len(batch.blocks) for batch in batches)
         self._observe(time.monotonic() - began, len(batches), blocks)
         return outcomes
+
+    def _try(self, batches: list[Batch], *, apart: bool) -> list[Outcome]:
+        judging = Judging(batches, self._unfolded, replace=self._replace, apart=apart)
+        try:
+            return write(self._store, judging.enter)
+        except PeriodError:
+            self._careful_until = time.monotonic() + CAREFUL
+            raise
+        finally:
+            self._remember(judging)
 
     def _remember(self, judging: Judging) -> None:
         """Have who is slow rest; if it is not known who is, look closer for a while."""
