@@ -17,10 +17,11 @@ from gridlore.domain.timing import DAY, HOUR, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store
 from gridlore.store.ledger import Ledger
-from gridlore.store.lines import APART, Batch, Lines, make_batch
+from gridlore.store.lines import Batch, make_batch
 from gridlore.store.writer import Writer
 from tests.conftest import wait_for
 from tests.store.test_blocks import fill_directory
+from tests.store.test_lines import messages
 from tests.store.test_writer import QUARTER, blocks, stored
 
 
@@ -116,10 +117,6 @@ def writer_of_three(store: Store) -> Iterator[Writer]:
     writer.close()
 
 
-def messages(*sources: int) -> list[Batch]:
-    return [make_batch(blocks([1], n * DAY, source=source)) for n, source in enumerate(sources)]
-
-
 def remember_groups(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The sources of all batches of each commit that is tried from now on."""
     tried: list[list[int]] = []
@@ -207,6 +204,45 @@ def test_one_commit_judges_for_so_long_and_what_is_left_waits_for_the_next(
     assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 5
 
 
+def test_what_was_looked_up_is_judged_though_that_took_all_the_time(
+    writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, read = writer_of_three, Ledger.read
+
+    def read_slowly(ledger: Ledger, candidates: Iterable[Block]) -> int:
+        sleep(0.2)
+        return read(ledger, candidates)
+
+    monkeypatch.setattr("gridlore.store.judging.JUDGING", 0.3)
+    monkeypatch.setattr("gridlore.store.judging.SLOW", 0.1)
+    monkeypatch.setattr(Ledger, "read", read_slowly)
+    for settled in ([True, True, True], [True, True, False]):  # together at first, then one by one
+        batches = messages(1, 2, 3)
+        writer._write(batches)
+        assert [batch.done.done() for batch in batches] == settled
+
+
+def test_closing_commits_what_must_not_be_looked_up_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_directory(store)
+    writer = Writer(store, max_queue_bytes=10_000_000)
+    read = Ledger.read
+
+    def refuse_several(ledger: Ledger, candidates: Iterable[Block]) -> int:
+        asked = list(candidates)
+        if len(asked) > 1:
+            raise PeriodError("too much")
+        return read(ledger, asked)
+
+    monkeypatch.setattr(Ledger, "read", refuse_several)
+    with store.begin_write() as other:
+        other.lock_sensors([1])
+        futures = [writer.submit(blocks([1], number * DAY)) for number in range(9)]
+    writer.close()
+    assert [future.result(0) for future in futures] == [Receipt(1, 0)] * 9
+
+
 def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_together(
     writer_of_three: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,42 +260,6 @@ def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_togeth
     assert [batch.done.result(10) for batch in batches] == [Receipt(1, 0)] * 3
 
 
-def test_whose_turn_did_not_come_is_first_next_time() -> None:
-    lines = Lines(10_000_000)
-    sent = messages(1, 2, 3, 4, 2)
-    for batch in sent[:4]:
-        lines.add(batch)
-    taken = lines.take(0.0)
-    assert taken == sent[:4]
-    for batch in (sent[4], *messages(5, 6)):
-        lines.add(batch)
-    lines.put_back(taken[1:3])
-    assert [batch.source_id for batch in lines.take(0.0)] == [2, 3, 5, 6, 2]
-
-
-def test_who_is_apart_fills_an_eighth_of_the_queue() -> None:
-    lines = Lines(10_000)
-    lines.note_slow(1, 1, 1.0, 0.0)
-    with pytest.raises(OverloadError, match="an eighth of what the server can queue"):
-        for _ in range(10):
-            lines.add(messages(1)[0])
-    assert lines.size < 10_000 / 8
-    lines.add(messages(2)[0])
-
-
-def test_those_who_are_apart_rest_together_and_not_where_nobody_else_comes() -> None:
-    lines = Lines(10_000_000)
-    lines.note_slow(1, 1, 2.0, 100.0)
-    lines.note_slow(2, 1, 1.0, 100.0)
-    for batch in messages(1, 2, 1, 2):
-        lines.add(batch)
-    assert [batch.source_id for batch in lines.take(100.0)] == [1], "nobody came for a minute"
-    lines.add(messages(3)[0])
-    assert [batch.source_id for batch in lines.take(101.9)] == [3]
-    assert lines.take(101.9) == []
-    assert [batch.source_id for batch in lines.take(102.1)] == [2]
-
-
 def test_what_takes_long_to_fold_is_not_tried_by_every_post(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +270,7 @@ def test_what_takes_long_to_fold_is_not_tried_by_every_post(
         sleep(0.1)
         fold(*asked)
 
-    monkeypatch.setattr("gridlore.store.ledger.FOLDING", 0.2)
+    monkeypatch.setattr("gridlore.store.ledger.SLOW_TO_FOLD", 0.05)
     monkeypatch.setattr(Ledger, "_fold_within", fold_slowly)
     for number in range(64):
         writer.submit(blocks([1], number * QUARTER)).result(5)
@@ -293,34 +293,6 @@ def test_waiting_for_others_is_not_slow(
     assert held.result(10) == Receipt(1, 0)
     writer.submit(blocks([1.0], DAY)).result(10)
     assert not writer._lines._paces
-
-
-def test_a_source_that_was_slow_once_regains_its_pace() -> None:
-    lines, sent = Lines(10_000_000), messages(*[1] * 40)
-    lines.note_slow(1, 8, 1.0, 0.0)
-    for batch in sent:
-        lines.add(batch)
-    assert lines.take(0.5) == []
-    taken = []
-    while batches := lines.take(1.0):
-        taken.append(len(batches))
-        lines.note_quick(1)
-    assert taken == [2, 4, 8, 16, 10]
-    for batch in messages(1, 2, 1):
-        lines.add(batch)
-    assert [batch.source_id for batch in lines.take(2 * APART)] == [1, 2, 1]
-    assert (lines.count, lines.size) == (0, 0)
-
-
-def test_what_was_put_back_stands_before_what_waits_and_counts_again() -> None:
-    lines, sent = Lines(10_000_000), messages(1, 1, 1, 1)
-    for batch in sent:
-        lines.add(batch)
-    size, taken = lines.size, lines.take(0.0)[:3]
-    lines.add(sent[3])
-    lines.put_back(taken)
-    assert (lines.count, lines.size) == (4, size)
-    assert lines.take(0.0) == sent
 
 
 def test_what_is_refused_keeps_nothing_of_what_was_read(writer: Writer) -> None:

@@ -89,7 +89,7 @@ def test_who_has_not_shown_who_they_are_can_send_little(
     client = world_client(WORLD)
     form = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "gridlore_session=x"}
     sent = (b"[" + b"0," * 40_000 + b"0]", form), (b"a=" + b"%41" * 20_000, form)
-    packed = (gzip.compress(sent[0][0]), {"Content-Encoding": "gzip"})
+    packed = (gzip.compress(sent[0][0], mtime=0), {"Content-Encoding": "gzip"})  # no time that is a "%"
     for body, headers in (*sent, *([packed] if path.startswith("/api/") else [])):
         answer = client.request(None, method, path, content=body, headers=headers)
         expected = {413, 303} if path.startswith("/profile") else {413}  # led to the log-in form, unread

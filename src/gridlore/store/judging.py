@@ -16,7 +16,7 @@ from gridlore.store.ledger import Ledger
 from gridlore.store.lines import Batch
 
 JUDGING = 5.0
-"""How long is looked up and judged for one commit; whose turn has not come by then waits for the next. [s]"""
+"""How long is looked up, and then judged, for one commit; who is left is among the first of the next. [s]"""
 
 SLOW, SLOW_PER_BATCH, SLOW_PER_BYTE = 0.5, 0.003, 1 / 2**24
 """What takes longer to look up and judge than this, and this for each batch and byte, is slow for another
@@ -67,10 +67,9 @@ class Judging:
         self._refused, self._ready = {}, set()
         blocks = [batch.blocks for batch in self._batches]
         ledger = Ledger(transaction, blocks, self._unfolded, replace=self._replace)
-        until = time.monotonic() + JUDGING
-        self._read(ledger, until)
+        self._read(ledger)
+        until, is_first = time.monotonic() + JUDGING, True
         outcomes: list[Outcome] = []
-        is_first = True
         for batch in self._batches:
             source_id, began = batch.source_id, time.monotonic()
             if source_id in self._refused and len(self._sources[source_id]) == 1:
@@ -84,7 +83,7 @@ class Judging:
         ledger.write()
         return outcomes
 
-    def _read(self, ledger: Ledger, until: float) -> None:
+    def _read(self, ledger: Ledger) -> None:
         """Look up what is known; of some sources only, if it is much, or takes long."""
         if not self.is_apart:
             began = time.monotonic()
@@ -94,7 +93,7 @@ class Judging:
                 self._together = time.monotonic() - began
             self._ready.update(self._sources)
             return
-        size = 0
+        size, until = 0, time.monotonic() + JUDGING
         for source_id, some in self._sources.items():
             began = time.monotonic()
             if (self._ready or self._refused) and (size > amounts.MAX_READ_BYTES or began > until):

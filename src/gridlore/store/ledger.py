@@ -49,6 +49,9 @@ FOLDING = 2.0
 """How long one commit folds; everybody waits for it. What is left is folded later, or by compaction. [s]"""
 
 
+SLOW_TO_FOLD = 0.2
+"""What takes longer of ``FOLDED_AT_ONCE`` is not tried again at once: some hundredths are usual. [s]"""
+
 UNFOLDED = 600.0
 """How long posts do not fold a sensor for which that took long: each would go through it again. [s]"""
 
@@ -306,7 +309,7 @@ class Ledger:
         for first in range(0, len(windows), FOLDED_AT_ONCE):
             some, began = windows[first : first + FOLDED_AT_ONCE], time.monotonic()
             self._fold_within(some, tiers, until)
-            if time.monotonic() - began > FOLDING / 4:
+            if time.monotonic() - began > SLOW_TO_FOLD:
                 self._unfolded.update((window.sensor_id, began + UNFOLDED) for window in some)
 
     def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> None:

@@ -120,7 +120,12 @@ class Lines:
         if self.count and self.size + batch.size > self.max_bytes:
             raise OverloadError("The server has more to store than it can queue. Please send this again.")
         line = self._lines.get(batch.source_id)
-        share = SHARE_APART if batch.source_id in self._paces else SHARE
+        share = SHARE
+        if batch.source_id in self._paces:
+            share = SHARE_APART
+            rest = sum([line.size for one, line in self._lines.items() if one in self._paces])
+            if rest and rest + batch.size > self.max_bytes * SHARE:
+                raise OverloadError("Those whose messages take long have filled their part of the queue.")
         if line is not None and line.size + batch.size > self.max_bytes * share:
             raise OverloadError(
                 f"What you have sent already is {FRACTIONS[share]} of what the server can queue. "
@@ -132,12 +137,17 @@ class Lines:
         self._grow(line, 1, batch.size)
 
     def put_back(self, batches: Sequence[Batch]) -> None:
-        """Put batches that were taken before all that waits of their sources, and those before the others."""
+        """Put batches that were taken before all that waits of their sources, which come first, but for those
+        apart."""
         for some in by_source(batches):
             line = self._lines.setdefault(some[0].source_id, _Line())
             line.batches.extendleft(reversed(some))
             self._grow(line, len(some), sum([batch.size for batch in some]))
-        first = {batch.source_id: self._lines[batch.source_id] for batch in batches}
+        first = {
+            batch.source_id: self._lines[batch.source_id]
+            for batch in batches
+            if batch.source_id not in self._paces
+        }
         self._lines = first | {one: line for one, line in self._lines.items() if one not in first}
 
     def take(self, now: float) -> list[Batch]:
@@ -155,9 +165,11 @@ class Lines:
         return self._collect(others, MAX_BATCHES)
 
     def _find_apart(self, now: float) -> dict[int, _Pace]:
-        """Those who are apart, in the order of their lines."""
-        for source_id in [one for one, pace in self._paces.items() if now > pace.until]:
-            del self._paces[source_id]
+        """Those who are apart, in the order of their lines. After their time they stay so until nothing of
+        them waits any more, or as much is committed together as of others."""
+        for source_id, pace in list(self._paces.items()):
+            if now > pace.until and (source_id not in self._lines or pace.together == MAX_BATCHES):
+                del self._paces[source_id]
         return {one: self._paces[one] for one in self._lines if one in self._paces}
 
     def note_slow(self, source_id: int, batches: int, took: float, now: float) -> None:

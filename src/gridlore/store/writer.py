@@ -90,6 +90,7 @@ class Writer:
         self._committing: float | None = None
         self._careful_until = 0.0
         self._unfolded: dict[int, float] = {}
+        self._judging: Judging | None = None
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
 
@@ -210,6 +211,7 @@ class Writer:
                     )
                 continue
             outcomes = self._settle(part)
+            self._remember()
             if outcomes is None:
                 if failed is None:
                     failed = time.monotonic()
@@ -220,8 +222,9 @@ class Writer:
             for batch, outcome in zip(part, outcomes, strict=True):
                 if outcome is None:
                     again.setdefault(batch.source_id, []).append(batch)
-        with self._wakeup:
-            self._lines.put_back([batch for some in again.values() for batch in some])
+        if again:
+            with self._wakeup:
+                self._lines.put_back([batch for some in again.values() for batch in some])
 
     def _settle(self, batches: list[Batch]) -> list[Outcome] | None:
         """Commit batches and tell their senders; None when each half is to be tried by itself."""
@@ -261,18 +264,18 @@ class Writer:
         return outcomes
 
     def _try(self, batches: list[Batch], *, apart: bool) -> list[Outcome]:
-        judging = Judging(batches, self._unfolded, replace=self._replace, apart=apart)
+        self._judging = Judging(batches, self._unfolded, replace=self._replace, apart=apart)
         try:
-            return write(self._store, judging.enter)
+            return write(self._store, self._judging.enter)
         except PeriodError:
             self._careful_until = time.monotonic() + CAREFUL
             raise
-        finally:
-            self._remember(judging)
 
-    def _remember(self, judging: Judging) -> None:
-        """Have who is slow rest; if it is not known who is, look closer for a while."""
-        now = time.monotonic()
+    def _remember(self) -> None:
+        """Have who was slow the last time rest; if it is not known who was, look closer for a while."""
+        judging, self._judging, now = self._judging, None, time.monotonic()
+        if judging is None:
+            return
         if not judging.is_apart:
             if judging.is_slow:
                 self._careful_until = now + CAREFUL
