@@ -197,6 +197,7 @@ def test_one_commit_judges_for_so_long_and_what_is_left_waits_for_the_next(
     writer = writer_of_three
     slow_down(monkeypatch, 3)
     monkeypatch.setattr("gridlore.store.judging.JUDGING", 0.1)
+    monkeypatch.setattr("gridlore.store.judging.JUDGED", 0.0)
     batches = messages(1, 3, 2, 3, 1)
     writer._write(batches)
     assert [batch.done.done() for batch in batches] == [True, True, False, False, False]
@@ -265,10 +266,10 @@ def test_what_takes_long_to_fold_is_not_tried_by_every_post(
 ) -> None:
     tried, fold = [], Ledger._fold_within
 
-    def fold_slowly(*asked: Any) -> None:
-        tried.append(1)
+    def fold_slowly(*asked: Any) -> int:
+        tried.append(fold(*asked))
         sleep(0.1)
-        fold(*asked)
+        return 0
 
     monkeypatch.setattr("gridlore.store.ledger.SLOW_TO_FOLD", 0.05)
     monkeypatch.setattr(Ledger, "_fold_within", fold_slowly)

@@ -16,7 +16,10 @@ from gridlore.store.ledger import Ledger
 from gridlore.store.lines import Batch
 
 JUDGING = 5.0
-"""How long is looked up, and then judged, for one commit; who is left is among the first of the next. [s]"""
+"""How long is looked up and judged for one commit; who is left then is among the first of the next. [s]"""
+
+JUDGED = 2.0
+"""How long is judged, however long was looked up; the first message is in any case. [s]"""
 
 SLOW, SLOW_PER_BATCH, SLOW_PER_BYTE = 0.5, 0.003, 1 / 2**24
 """What takes longer to look up and judge than this, and this for each batch and byte, is slow for another
@@ -50,6 +53,7 @@ class Judging:
         for batch in batches:
             self._sources.setdefault(batch.source_id, []).append(batch)
         self.is_apart = apart or len(self._sources) == 1
+        self.is_done = False
         self._work: dict[int, float] = {}
         self._together = 0.0
         self._refused: dict[int, PeriodError] = {}
@@ -67,8 +71,9 @@ class Judging:
         self._refused, self._ready = {}, set()
         blocks = [batch.blocks for batch in self._batches]
         ledger = Ledger(transaction, blocks, self._unfolded, replace=self._replace)
-        self._read(ledger)
         until, is_first = time.monotonic() + JUDGING, True
+        self._read(ledger, until)
+        until = max(until, time.monotonic() + JUDGED)
         outcomes: list[Outcome] = []
         for batch in self._batches:
             source_id, began = batch.source_id, time.monotonic()
@@ -83,7 +88,7 @@ class Judging:
         ledger.write()
         return outcomes
 
-    def _read(self, ledger: Ledger) -> None:
+    def _read(self, ledger: Ledger, until: float) -> None:
         """Look up what is known; of some sources only, if it is much, or takes long."""
         if not self.is_apart:
             began = time.monotonic()
@@ -93,7 +98,7 @@ class Judging:
                 self._together = time.monotonic() - began
             self._ready.update(self._sources)
             return
-        size, until = 0, time.monotonic() + JUDGING
+        size = 0
         for source_id, some in self._sources.items():
             began = time.monotonic()
             if (self._ready or self._refused) and (size > amounts.MAX_READ_BYTES or began > until):

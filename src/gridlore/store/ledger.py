@@ -50,7 +50,7 @@ FOLDING = 2.0
 
 
 SLOW_TO_FOLD = 0.2
-"""What takes longer of ``FOLDED_AT_ONCE`` is not tried again at once: some hundredths are usual. [s]"""
+"""What takes longer of ``FOLDED_AT_ONCE`` in vain is not tried again soon; some hundredths are usual. [s]"""
 
 UNFOLDED = 600.0
 """How long posts do not fold a sensor for which that took long: each would go through it again. [s]"""
@@ -308,22 +308,22 @@ class Ledger:
         windows, until = join_windows(near), time.monotonic() + FOLDING
         for first in range(0, len(windows), FOLDED_AT_ONCE):
             some, began = windows[first : first + FOLDED_AT_ONCE], time.monotonic()
-            self._fold_within(some, tiers, until)
-            if time.monotonic() - began > SLOW_TO_FOLD:
+            folded = self._fold_within(some, tiers, until)
+            if not folded and time.monotonic() - began > SLOW_TO_FOLD:
                 self._unfolded.update((window.sensor_id, began + UNFOLDED) for window in some)
 
-    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> None:
+    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> int:
+        """Fold what lies in some windows; into how many blocks."""
         if time.monotonic() > until:
-            return
+            return 0
         near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
         pages: list[list[Block]] = []
         with suppress(PeriodError):
             pages = self._transaction.read_blocks(windows)
         if not pages or sum(map(len, pages)) > MAX_FOLDED:
-            if len(windows) > 1:
-                for window in windows:
-                    self._fold_within([window], tiers, until)
-            return  # too much is known there for a post to fold it; ``db compact`` takes its time
+            if len(windows) == 1:
+                return 0  # too much is known there for a post to fold it; ``db compact`` takes its time
+            return sum([self._fold_within([window], tiers, until) for window in windows])
         for window, found in zip(windows, pages, strict=True):
             near[window.sensor_id].update((block.seq, block) for block in found)
         folds = [
@@ -334,6 +334,7 @@ class Ledger:
         if folds:
             self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
             self._transaction.append_blocks([fold.merged for fold in folds])
+        return len(folds)
 
 
 def _name(targets: Mapping[int, Target], sensor_id: int) -> str:

@@ -26,14 +26,14 @@ BLOCK_OVERHEAD = 512
 """What a queued block costs beside its values. [bytes]"""
 
 APART = 60.0
-"""How long a source is committed by itself after it was slow. [s]"""
+"""How long a source is committed by itself at least after it was slow. [s]"""
 
 REST, REST_ALONE, LONGEST_REST = 4.0, 1.0, 30.0
 """How many times what it took all who are apart rest after one of them was slow: as long as others wait, and
 if others came in the last minute; and how long at most. [s]"""
 
 SHARE, SHARE_APART = 1 / 2, 1 / 8
-"""What part of the queue a source may fill, and one that is apart."""
+"""What part of the queue a source may fill, or all who are apart, and what part one of these."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,9 +123,13 @@ class Lines:
         share = SHARE
         if batch.source_id in self._paces:
             share = SHARE_APART
-            rest = sum([line.size for one, line in self._lines.items() if one in self._paces])
-            if rest and rest + batch.size > self.max_bytes * SHARE:
-                raise OverloadError("Those whose messages take long have filled their part of the queue.")
+            due = self.max_bytes * SHARE_APART
+            apart = sum([min(one.size, due) for name, one in self._lines.items() if name in self._paces])
+            if line is not None and apart + batch.size > self.max_bytes * SHARE:
+                raise OverloadError(
+                    "Those whose messages take long to compare have filled their part of the queue. "
+                    "Please send this again."
+                )
         if line is not None and line.size + batch.size > self.max_bytes * share:
             raise OverloadError(
                 f"What you have sent already is {FRACTIONS[share]} of what the server can queue. "

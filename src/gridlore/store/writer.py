@@ -266,10 +266,12 @@ class Writer:
     def _try(self, batches: list[Batch], *, apart: bool) -> list[Outcome]:
         self._judging = Judging(batches, self._unfolded, replace=self._replace, apart=apart)
         try:
-            return write(self._store, self._judging.enter)
+            outcomes = write(self._store, self._judging.enter)
         except PeriodError:
             self._careful_until = time.monotonic() + CAREFUL
             raise
+        self._judging.is_done = True
+        return outcomes
 
     def _remember(self) -> None:
         """Have who was slow the last time rest; if it is not known who was, look closer for a while."""
@@ -284,7 +286,7 @@ class Writer:
             if is_slow:
                 self._lines.note_slow(source_id, count, took, now)
                 log.warning("a source is slow", source_id=source_id, batches=count, seconds=round(took, 1))
-            else:
+            elif judging.is_done:
                 self._lines.note_quick(source_id)
 
 
