@@ -35,6 +35,8 @@ if others came in the last minute; and how long at most. [s]"""
 SHARE, SHARE_APART = 1 / 2, 1 / 8
 """What part of the queue a source may fill, or all who are apart, and what part one of these."""
 
+FRACTIONS = {SHARE: "half", SHARE_APART: "an eighth"}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -61,9 +63,6 @@ class _Line:
 
     batches: deque[Batch] = field(default_factory=deque)
     size: int = 0
-
-
-FRACTIONS = {SHARE: "half", SHARE_APART: "an eighth"}
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ class Lines:
     Parameters
     ----------
     max_bytes : int
-        How much may wait, of one source half of it. One batch is always taken, however large. [bytes]
+        How much may wait. One batch is always taken, however large. [bytes]
     """
 
     def __init__(self, max_bytes: int) -> None:
