@@ -110,3 +110,40 @@ def test_those_who_are_apart_rest_together_and_not_where_nobody_else_comes() -> 
     assert [batch.source_id for batch in lines.take(101.9)] == [3]
     assert lines.take(101.9) == []
     assert [batch.source_id for batch in lines.take(102.1)] == [2]
+
+
+def test_what_one_left_before_it_was_slow_shuts_out_nobody_else() -> None:
+    lines = Lines(10_000)
+    for batch in messages(*[1] * 9):
+        lines.add(batch)
+    for source in (1, 2):
+        lines.note_slow(source, 1, 1.0, 0.0)
+    for batch in messages(2, 2):
+        lines.add(batch)
+    with pytest.raises(OverloadError, match="an eighth of what the server can queue"):
+        lines.add(messages(1)[0])
+
+
+def test_of_who_is_apart_one_message_is_taken_though_others_who_are_fill_their_part() -> None:
+    lines = Lines(10_000)
+    for source in range(1, 7):
+        lines.note_slow(source, 1, 1.0, 0.0)
+    for batch in messages(1, 1, 2, 2, 3, 3, 4, 4, 5, 6):
+        lines.add(batch)
+    assert lines.size > 10_000 / 2
+    with pytest.raises(OverloadError, match="their part of the queue"):
+        lines.add(messages(6)[0])
+
+
+def test_nobody_rests_while_the_queue_is_nearly_full() -> None:
+    lines = Lines(10_000)
+    for batch in messages(*[1, 2] * 9):
+        lines.add(batch)
+    for source in (1, 2):
+        lines.note_slow(source, 1, 30.0, 0.0)
+    lines.add(messages(3)[0])
+    taken = []
+    while batches := lines.take(1.0):
+        taken.append([batch.source_id for batch in batches])
+    assert taken == [[1], [3], [2], [1], [2]]
+    assert 10_000 * 0.7 < lines.size <= 10_000 * 0.75

@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from time import monotonic, sleep
 from typing import Any
@@ -15,7 +15,8 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import OverloadError, PeriodError, ReplacementError, StoreRefusalError
 from gridlore.domain.timing import DAY, HOUR, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
-from gridlore.store.interface import Store
+from gridlore.store.folding import Folding
+from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
 from gridlore.store.lines import Batch, make_batch
 from gridlore.store.writer import Writer
@@ -264,23 +265,39 @@ def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_togeth
 def test_what_takes_long_to_fold_is_not_tried_by_every_post(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried, fold = [], Ledger._fold_within
+    tried, fold = list[int](), Folding._fold_within
 
-    def fold_slowly(*asked: Any) -> int:
-        tried.append(fold(*asked))
-        sleep(0.1)
-        return 0
+    def remembering(folding: Folding, *asked: Any) -> None:
+        tried.append(1)
+        fold(folding, *asked)
 
-    monkeypatch.setattr("gridlore.store.ledger.SLOW_TO_FOLD", 0.05)
-    monkeypatch.setattr(Ledger, "_fold_within", fold_slowly)
+    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", -1.0)
+    monkeypatch.setattr(Folding, "_fold_within", remembering)
     for number in range(64):
-        writer.submit(blocks([1], number * QUARTER)).result(5)
+        writer.submit(blocks([1], number * QUARTER, sensor=1)).result(5)
     assert len(tried) == 1
-    monkeypatch.setattr("gridlore.store.ledger.UNFOLDED", 0.0)
-    writer._unfolded.clear()
-    for number in range(64, 128):
-        writer.submit(blocks([1], number * QUARTER)).result(5)
-    assert len(tried) >= 4
+    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
+    for number in range(64):
+        writer.submit(blocks([1], number * QUARTER, sensor=2)).result(5)
+    assert len(tried) == 5
+
+
+def test_a_commit_that_failed_does_not_make_a_source_quicker(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Store, enter: Callable[[WriteTransaction], object]) -> object:
+        with store.begin_write() as transaction:
+            enter(transaction)
+            raise StoreRefusalError("held up")
+
+    writer._lines.note_slow(1, 1, 0.0, monotonic())
+    with monkeypatch.context() as failing:
+        failing.setattr("gridlore.store.writer.write", fail)
+        assert isinstance(writer.submit(blocks([1])).exception(5), StoreRefusalError)
+    wait_for(lambda: writer._judging is None)
+    assert writer._lines._paces[1].together == 1
+    assert writer.submit(blocks([1])).result(5) == Receipt(1, 0)
+    wait_for(lambda: writer._lines._paces[1].together == 2)
 
 
 def test_waiting_for_others_is_not_slow(

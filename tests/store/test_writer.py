@@ -158,7 +158,7 @@ def test_sensors_that_are_due_together_are_folded_together(
 def test_what_would_take_long_to_fold_is_left_to_compaction(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
 ) -> None:
-    monkeypatch.setattr(f"gridlore.store.ledger.{bound}", value)
+    monkeypatch.setattr(f"gridlore.store.folding.{bound}", value)
     for number in range(40):
         assert writer.submit(blocks([float(number)], number * QUARTER)).result() == Receipt(1, 0)
     assert read(store, 40) == [float(number) for number in range(40)]
@@ -310,7 +310,7 @@ def test_only_what_touches_a_message_is_compared_with_it_however_long_others_are
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One long block, and single values beside each of those sent: one comparison each."""
-    monkeypatch.setattr("gridlore.store.ledger.FOLDING", -1.0)
+    monkeypatch.setattr("gridlore.store.folding.FOLDING", -1.0)
     assert writer.submit(blocks([1.0] * 200, timing=Timing(belief_time=-DAY))).result(5) == Receipt(200, 0)
     for number in range(40):
         single = blocks([number + 2.0], 4 * number * QUARTER, Timing(belief_time=-HOUR))

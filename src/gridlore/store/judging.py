@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import GridloreError, PeriodError, without_frames
 from gridlore.store import amounts
+from gridlore.store.folding import Folding
 from gridlore.store.interface import WriteTransaction
 from gridlore.store.ledger import Ledger
 from gridlore.store.lines import Batch
@@ -34,7 +35,7 @@ class Judging:
 
     Parameters
     ----------
-    unfolded : dict
+    folding : Folding
         See Ledger.
     replace : bool
         Play mode.
@@ -43,11 +44,9 @@ class Judging:
         there is too much to look up.
     """
 
-    def __init__(
-        self, batches: Sequence[Batch], unfolded: dict[int, float], *, replace: bool, apart: bool
-    ) -> None:
+    def __init__(self, batches: Sequence[Batch], folding: Folding, *, replace: bool, apart: bool) -> None:
         self._batches = batches
-        self._unfolded = unfolded
+        self._folding = folding
         self._replace = replace
         self._sources: dict[int, list[Batch]] = {}  # in the order of their turns
         for batch in batches:
@@ -70,7 +69,7 @@ class Judging:
         self._work = dict.fromkeys(self._sources, 0.0)
         self._refused, self._ready = {}, set()
         blocks = [batch.blocks for batch in self._batches]
-        ledger = Ledger(transaction, blocks, self._unfolded, replace=self._replace)
+        ledger = Ledger(transaction, blocks, self._folding, replace=self._replace)
         until, is_first = time.monotonic() + JUDGING, True
         self._read(ledger, until)
         until = max(until, time.monotonic() + JUDGED)
@@ -120,9 +119,10 @@ class Judging:
         """Of each source that was looked up by itself: how many batches it had, how long they took [s], and
         whether that is slow, or they must not be judged together."""
         for source_id, took in self._work.items():
-            some, is_refused = self._sources[source_id], source_id in self._refused
+            some = self._sources[source_id]
+            is_too_much = source_id in self._refused and len(some) > 1
             if took:
-                yield source_id, len(some), took, is_refused or _is_slow(took, some)
+                yield source_id, len(some), took, is_too_much or _is_slow(took, some)
 
 
 def _is_slow(took: float, batches: Sequence[Batch]) -> bool:

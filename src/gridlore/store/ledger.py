@@ -6,11 +6,9 @@ a rejected one leaves no trace.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,15 +18,15 @@ from gridlore.domain.classification import classify
 from gridlore.domain.commands import Receipt, Target
 from gridlore.domain.errors import (
     GridloreError,
-    PeriodError,
     ReplacementError,
     StoreUnavailableError,
     ValuesLimitError,
 )
 from gridlore.domain.heads import Head, Latest
-from gridlore.domain.merging import Tier, due_tier, fold_blocks
+from gridlore.domain.merging import Tier, due_tier
 from gridlore.domain.timing import NEVER, FloatArray, format_instant
 from gridlore.store.amounts import ROW_OVERHEAD
+from gridlore.store.folding import Folding
 from gridlore.store.interface import Window, WriteTransaction
 from gridlore.store.windows import join_windows
 
@@ -38,22 +36,6 @@ MAX_COMPARED = 2_000_000
 NEAR = 64
 """Events between two that a message is about, up to which what is known of both is read by one question:
 twenty thousand runs of a file would bring the same blocks thousands of times."""
-
-FOLDED_AT_ONCE = 64
-"""Windows whose blocks are read together to be folded, which bounds what is in memory."""
-
-MAX_FOLDED = 50_000
-"""Blocks that a post folds at once. What belongs together must be found, while everybody waits."""
-
-FOLDING = 2.0
-"""How long one commit folds; everybody waits for it. What is left is folded later, or by compaction. [s]"""
-
-
-SLOW_TO_FOLD = 0.2
-"""What takes longer of ``FOLDED_AT_ONCE`` in vain is not tried again soon; some hundredths are usual. [s]"""
-
-UNFOLDED = 600.0
-"""How long posts do not fold a sensor for which that took long: each would go through it again. [s]"""
 
 
 def _by_start(block: Block) -> int:
@@ -98,9 +80,8 @@ class Ledger:
     ----------
     batches : sequence of sequences of Block
         All candidates that will be entered: their sensors are locked. What overlaps them is to be read.
-    unfolded : dict
-        Sensors whose blocks take long to fold, and until when posts let them be (monotonic) [s]; kept from
-        commit to commit.
+    folding : Folding
+        Folds near what is written; the same for all commits.
     replace : bool
         Play mode: a different value with the same belief time replaces the old one (ADR 005).
     """
@@ -109,12 +90,12 @@ class Ledger:
         self,
         transaction: WriteTransaction,
         batches: Sequence[Sequence[Block]],
-        unfolded: dict[int, float],
+        folding: Folding,
         *,
         replace: bool,
     ) -> None:
         self._transaction = transaction
-        self._unfolded = unfolded
+        self._folding = folding
         self._replace = replace
         candidates = [block for batch in batches for block in batch]
         self._heads = transaction.lock_sensors({block.sensor_id for block in candidates})
@@ -274,7 +255,7 @@ class Ledger:
             return
         numbered = [self._number(block) for block in self._news]
         self._transaction.append_blocks(numbered)
-        self._fold(numbered)
+        self._folding.fold(self._transaction, numbered, self._due_tiers())
         self._transaction.save_heads(
             head for head in self._heads.values() if head.next_seq != self._first_seqs[head.sensor_id]
         )
@@ -284,57 +265,13 @@ class Ledger:
         self._heads[block.sensor_id] = _advance(head, block)
         return block.numbered(head.next_seq)
 
-    def _fold(self, written: list[Block]) -> None:
+    def _due_tiers(self) -> dict[int, Tier]:
+        """For sensors whose small blocks are to be folded now: which of them."""
         tiers: dict[int, Tier] = {}
         for sensor_id, first_seq in self._first_seqs.items():
-            tier = due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1)
-            if tier and self._unfolded.get(sensor_id, 0.0) < time.monotonic():
+            if tier := due_tier(first_seq - 1, self._heads[sensor_id].next_seq - 1):
                 tiers[sensor_id] = tier
-        near: list[Window] = []
-        for block in written:
-            due = tiers.get(block.sensor_id)
-            if due is not None and block.values.size < due.max_values:
-                reach = due.reach * block.resolution
-                near.append(
-                    Window(
-                        block.sensor_id,
-                        block.start - reach,
-                        block.end + reach,
-                        block.resolution,
-                        max_values=due.max_values - 1,
-                        whole=True,
-                    )
-                )
-        windows, until = join_windows(near), time.monotonic() + FOLDING
-        for first in range(0, len(windows), FOLDED_AT_ONCE):
-            some, began = windows[first : first + FOLDED_AT_ONCE], time.monotonic()
-            folded = self._fold_within(some, tiers, until)
-            if not folded and time.monotonic() - began > SLOW_TO_FOLD:
-                self._unfolded.update((window.sensor_id, began + UNFOLDED) for window in some)
-
-    def _fold_within(self, windows: Sequence[Window], tiers: Mapping[int, Tier], until: float) -> int:
-        """Fold what lies in some windows; into how many blocks."""
-        if time.monotonic() > until:
-            return 0
-        near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
-        pages: list[list[Block]] = []
-        with suppress(PeriodError):
-            pages = self._transaction.read_blocks(windows)
-        if not pages or sum(map(len, pages)) > MAX_FOLDED:
-            if len(windows) == 1:
-                return 0  # too much is known there for a post to fold it; ``db compact`` takes its time
-            return sum([self._fold_within([window], tiers, until) for window in windows])
-        for window, found in zip(windows, pages, strict=True):
-            near[window.sensor_id].update((block.seq, block) for block in found)
-        folds = [
-            fold
-            for sensor_id, blocks in near.items()
-            for fold in fold_blocks(list(blocks.values()), tiers[sensor_id])
-        ]
-        if folds:
-            self._transaction.delete_blocks([part for fold in folds for part in fold.parts])
-            self._transaction.append_blocks([fold.merged for fold in folds])
-        return len(folds)
+        return tiers
 
 
 def _name(targets: Mapping[int, Target], sensor_id: int) -> str:

@@ -37,6 +37,9 @@ SHARE, SHARE_APART = 1 / 2, 1 / 8
 
 FRACTIONS = {SHARE: "half", SHARE_APART: "an eighth"}
 
+NEARLY_FULL = 3 / 4
+"""What part of the queue may be filled while some rest: beyond it, others would soon be refused."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -122,8 +125,8 @@ class Lines:
         share = SHARE
         if batch.source_id in self._paces:
             share = SHARE_APART
-            due = self.max_bytes * SHARE_APART
-            apart = sum([min(one.size, due) for name, one in self._lines.items() if name in self._paces])
+            most = self.max_bytes * SHARE_APART
+            apart = sum([min(other.size, most) for one, other in self._lines.items() if one in self._paces])
             if line is not None and apart + batch.size > self.max_bytes * SHARE:
                 raise OverloadError(
                     "Those whose messages take long to compare have filled their part of the queue. "
@@ -160,7 +163,8 @@ class Lines:
         if others:
             self._others_came = now
         rest_until = self._rest_until if others else self._rest_alone_until
-        has_rested = now >= rest_until or now > self._others_came + APART
+        is_nearly_full = self.size > self.max_bytes * NEARLY_FULL
+        has_rested = now >= rest_until or now > self._others_came + APART or is_nearly_full
         self._is_turn_of_apart = has_rested and not (self._is_turn_of_apart and others)
         if apart and self._is_turn_of_apart:
             source_id, pace = next(iter(apart.items()))

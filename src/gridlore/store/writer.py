@@ -27,6 +27,7 @@ from gridlore.domain.errors import (
     without_frames,
 )
 from gridlore.store.attempts import write
+from gridlore.store.folding import Folding
 from gridlore.store.interface import Store
 from gridlore.store.judging import Judging, Outcome
 from gridlore.store.lines import MAX_BATCHES, NO_TARGETS, Batch, Lines, by_source, check_nothing, make_batch
@@ -64,8 +65,8 @@ class Writer:
     ----------
     store : Store
     max_queue_bytes : int
-        How much may wait, of one source half of it; beyond it OverloadError. One batch is always taken,
-        however large. [bytes]
+        How much may wait, of one source half of it, or less if it is slow (ADR 026); beyond it OverloadError. One
+        batch is always taken, however large. [bytes]
     replace : bool
         Play mode: a different value with the same belief time replaces the old one.
     observe : function
@@ -89,7 +90,7 @@ class Writer:
         self._closing = False
         self._committing: float | None = None
         self._careful_until = 0.0
-        self._unfolded: dict[int, float] = {}
+        self._folding = Folding()
         self._judging: Judging | None = None
         self._thread = threading.Thread(target=self._run, name="gridlore-writer", daemon=True)
         self._thread.start()
@@ -249,7 +250,7 @@ class Writer:
 
     def _commit(self, batches: list[Batch]) -> list[Outcome]:
         """Commit batches; if too much is known to look it up for all at once, each source by itself."""
-        began = self._committing = time.monotonic()
+        began = time.monotonic()
         try:
             outcomes = None
             if began > self._careful_until:
@@ -264,7 +265,8 @@ class Writer:
         return outcomes
 
     def _try(self, batches: list[Batch], *, apart: bool) -> list[Outcome]:
-        self._judging = Judging(batches, self._unfolded, replace=self._replace, apart=apart)
+        self._committing = time.monotonic()
+        self._judging = Judging(batches, self._folding, replace=self._replace, apart=apart)
         try:
             outcomes = write(self._store, self._judging.enter)
         except PeriodError:
@@ -284,7 +286,8 @@ class Writer:
             return
         for source_id, count, took, is_slow in judging.tell():
             if is_slow:
-                self._lines.note_slow(source_id, count, took, now)
+                with self._wakeup:
+                    self._lines.note_slow(source_id, count, took, now)
                 log.warning("a source is slow", source_id=source_id, batches=count, seconds=round(took, 1))
             elif judging.is_done:
                 self._lines.note_quick(source_id)
