@@ -65,8 +65,8 @@ class Writer:
     ----------
     store : Store
     max_queue_bytes : int
-        How much may wait, of one source half of it, or less if it is slow (ADR 026); beyond it OverloadError. One
-        batch is always taken, however large. [bytes]
+        How much may wait, of one source half of it, or less if it is slow (ADR 026); beyond it
+        OverloadError. One batch is always taken, however large. [bytes]
     replace : bool
         Play mode: a different value with the same belief time replaces the old one.
     observe : function
