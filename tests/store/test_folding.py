@@ -8,7 +8,15 @@ import pytest
 from gridlore.domain.beliefs import Block
 from gridlore.domain.errors import PeriodError
 from gridlore.domain.merging import TIERS
-from gridlore.store.folding import FOLDING, LET_BE, SLOW_TO_FIND, Folding
+from gridlore.domain.timing import DAY
+from gridlore.store.folding import (
+    FOLDING,
+    LONGEST_REST,
+    REST,
+    SLOW_PER_BLOCK,
+    SLOW_TO_FIND,
+    Folding,
+)
 from gridlore.store.interface import Store, Window
 from tests.store.test_blocks import fill_directory
 from tests.store.test_writer import QUARTER, blocks, stored
@@ -85,11 +93,20 @@ def fold(
 
 
 def test_what_took_long_in_vain_is_let_be_and_looked_for_again_later(store: Store, clock: Clock) -> None:
-    folding, written = Folding(), fill(store, 1)[:1]
-    slow = {1: 1.01 * SLOW_TO_FIND}
+    folding, written, slow = Folding(), fill(store, 1)[:1], {1: 5.0}
     assert fold(store, folding, clock, written, slow) == [[1]]
     assert fold(store, folding, clock, written, slow) == []
-    clock.now += LET_BE
+    clock.now += LONGEST_REST - 1
+    assert fold(store, folding, clock, written, slow) == []
+    clock.now += 2
+    assert fold(store, folding, clock, written, slow) == [[1]]
+
+
+def test_what_took_a_little_too_long_is_let_be_for_a_short_time(store: Store, clock: Clock) -> None:
+    folding, written, slow = Folding(), fill(store, 1)[:1], {1: SLOW_TO_FIND + SLOW_PER_BLOCK + 0.01}
+    assert fold(store, folding, clock, written, slow) == [[1]]
+    assert fold(store, folding, clock, written, slow) == []
+    clock.now += 0.011 * REST
     assert fold(store, folding, clock, written, slow) == [[1]]
 
 
@@ -103,18 +120,51 @@ def test_what_did_not_take_long_is_looked_for_each_time(store: Store, clock: Clo
 def test_what_took_long_as_much_was_folded_goes_on(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, per_block: float, then: list[list[int]]
 ) -> None:
-    """A few folded blocks excuse no long search: or who sends them could have everybody wait each time."""
-    monkeypatch.setattr("gridlore.store.folding.SLOW_PER_FOLDED", per_block)
+    """A few folded blocks excuse no long search, or who sends them could have everybody wait each time."""
+    monkeypatch.setattr("gridlore.store.folding.SLOW_PER_BLOCK", per_block)
     folding, written = Folding(), fill(store, 16)[:1]
     assert fold(store, folding, clock, written, {1: 5.0}) == [[1]]
     assert len(stored(store)) == 1
     assert fold(store, folding, clock, written, {1: 5.0}) == then
 
 
-def test_who_makes_it_too_much_for_all_is_let_be_alone(store: Store, clock: Clock) -> None:
-    """However long it took to learn that it is too much for all."""
+def test_a_large_commit_may_wait_longer_for_its_first_answer(store: Store, clock: Clock) -> None:
+    """PostgreSQL answers once it has stored what was sent to it before."""
+    folding, written = Folding(), fill(store, 1)[:1]
+    for _ in range(2):
+        assert fold(store, folding, clock, 1000 * written, {1: 0.3}) == [[1]]
+    assert fold(store, folding, clock, written, {1: 0.3}) == [[1]]
+    assert fold(store, folding, clock, written, {1: 0.3}) == []
+
+
+def test_only_who_makes_it_too_much_for_all_is_let_be(store: Store, clock: Clock) -> None:
+    """However long it took to learn that it is too much for all. The third has its turn next time."""
     folding, written, slow = Folding(), fill(store, 16), {2: 1.01 * FOLDING}
     assert fold(store, folding, clock, written, slow, most=1) == [[1, 2, 3], [1], [2]]
     assert [len(stored(store, sensor)) for sensor in SENSORS] == [1, 1, 16]
     assert fold(store, folding, clock, written, slow, most=1) == [[1, 3], [1], [3]]
     assert [len(stored(store, sensor)) for sensor in SENSORS] == [1, 1, 1]
+
+
+def test_many_who_take_a_little_are_let_be_when_it_is_too_much_for_all(store: Store, clock: Clock) -> None:
+    folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.4 * SLOW_TO_FIND)
+    assert fold(store, folding, clock, written, slow, most=1) == [[1, 2, 3], [1], [2], [3]]
+    assert fold(store, folding, clock, written, slow, most=1) == []
+
+
+def test_questions_of_one_commit_count_together(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+    folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.6 * SLOW_TO_FIND)
+    assert fold(store, folding, clock, written, slow) == [[1], [2], [3]]
+    assert fold(store, folding, clock, written, slow) == [[1]]
+
+
+def test_who_is_let_be_is_asked_for_no_more_in_the_same_commit(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+    (first,) = fill(store, 1)[:1]
+    (far,) = blocks([1.0], 1000 * DAY)
+    assert fold(store, Folding(), clock, [first, far], {1: 0.6 * FOLDING}) == [[1]]

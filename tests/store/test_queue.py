@@ -15,7 +15,6 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.errors import OverloadError, PeriodError, ReplacementError, StoreRefusalError
 from gridlore.domain.timing import DAY, HOUR, Timing
 from gridlore.store.amounts import ROW_OVERHEAD
-from gridlore.store.folding import Folding
 from gridlore.store.interface import Store, WriteTransaction
 from gridlore.store.ledger import Ledger
 from gridlore.store.lines import Batch, make_batch
@@ -265,21 +264,14 @@ def test_of_sources_looked_up_one_by_one_no_more_is_in_memory_than_of_all_togeth
 def test_what_takes_long_to_fold_is_not_tried_by_every_post(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried, fold = list[int](), Folding._fold_within
-
-    def remembering(folding: Folding, *asked: Any) -> None:
-        tried.append(1)
-        fold(folding, *asked)
-
-    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", -1.0)
-    monkeypatch.setattr(Folding, "_fold_within", remembering)
-    for number in range(64):
-        writer.submit(blocks([1], number * QUARTER, sensor=1)).result(5)
-    assert len(tried) == 1
-    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
-    for number in range(64):
-        writer.submit(blocks([1], number * QUARTER, sensor=2)).result(5)
-    assert len(tried) == 5
+    asked: list[int] = []
+    monkeypatch.setattr("gridlore.store.folding._find", lambda transaction, windows: asked.append(1))
+    monkeypatch.setattr("gridlore.store.folding.USUAL_TO_FIND", -60.0)
+    for sensor, slow, questions in ((1, -60.0, 1), (2, 60.0, 5)):
+        monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", slow)
+        for number in range(64):
+            writer.submit(blocks([1], number * QUARTER, sensor=sensor)).result(5)
+        assert len(asked) == questions
 
 
 def test_a_commit_that_failed_does_not_make_a_source_quicker(
@@ -293,11 +285,20 @@ def test_a_commit_that_failed_does_not_make_a_source_quicker(
     writer._lines.note_slow(1, 1, 0.0, monotonic())
     with monkeypatch.context() as failing:
         failing.setattr("gridlore.store.writer.write", fail)
-        assert isinstance(writer.submit(blocks([1])).exception(5), StoreRefusalError)
-    wait_for(lambda: writer._judging is None)
-    assert writer._lines._paces[1].together == 1
+        for _ in range(2):  # when the second is answered, all is done about the first
+            assert isinstance(writer.submit(blocks([1])).exception(5), StoreRefusalError)
+        assert writer._lines._paces[1].together == 1
     assert writer.submit(blocks([1])).result(5) == Receipt(1, 0)
     wait_for(lambda: writer._lines._paces[1].together == 2)
+
+
+def test_one_message_that_is_refused_at_once_is_not_slow(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "read", Mock(side_effect=PeriodError("too much")))
+    for _ in range(2):
+        assert isinstance(writer.submit(blocks([1])).exception(5), PeriodError)
+    assert not writer._lines._paces
 
 
 def test_waiting_for_others_is_not_slow(

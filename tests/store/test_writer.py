@@ -118,7 +118,10 @@ def test_long_posts_are_split_and_read_back_whole(writer: Writer, store: Store) 
     assert writer.submit(blocks(values.tolist())).result() == Receipt(0, 35_040)
 
 
-def test_single_values_are_folded_into_few_blocks(writer: Writer, store: Store) -> None:
+def test_single_values_are_folded_into_few_blocks(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
     count = 600
     futures: list[Future[Receipt]] = []
     for number in range(count):
@@ -178,7 +181,10 @@ def counting(asked: list[int], original: Callable[..., Any]) -> Callable[..., An
     return read_blocks
 
 
-def test_folding_keeps_every_belief_time(writer: Writer, store: Store) -> None:
+def test_folding_keeps_every_belief_time(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
     for number in range(64):
         arrival = Timing(belief_time=number * QUARTER + 7 * number)
         writer.submit(blocks([float(number)], number * QUARTER, arrival)).result()

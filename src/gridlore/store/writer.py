@@ -45,8 +45,9 @@ def ignore_commit(seconds: float, batches: int, blocks: int) -> None:
 PATIENCE = 25.0
 """How long batches are tried in parts, before those that are left have waited enough. [s]"""
 
-STUCK = 30.0
-"""A commit that takes longer is told of: every lock it waits for is given up after 10 s. [s]"""
+STUCK = 60.0
+"""A commit that takes longer is told of: every lock it waits for is given up after 10 s, and it takes half a
+minute at worst to look up, judge and fold (ADR 026). [s]"""
 
 RESTING = 0.02
 """How often it is looked whether those have rested who alone wait. [s]"""
