@@ -24,18 +24,21 @@ MAX_FOLDED = 50_000
 
 FOLDING = 2.0
 """How long one commit begins to fold, and once more to learn for which sensors it is too much; everybody
-waits for it. What is left is folded later, or by compaction. [s]"""
+waits for it. The next commit begins with those whose turn did not come. [s]"""
 
-SLOW_TO_FIND, SLOW_PER_BLOCK = 0.2, 0.0002
-"""How long one commit searches for what can be folded, and how much longer for each block that it stores or
-folds, before it is too long: some sensors are let be then. [s]"""
+SLOW_TO_FIND = 0.2
+"""How long one commit may search for what can be folded, before sensors are suspected, and let be. [s]"""
 
-USUAL_TO_FIND = 0.001
-"""What is found within this, per window, is not why a commit took too long. [s]"""
+FOLDED_PER_SECOND, STORED_PER_SECOND, STORED_BYTES_PER_SECOND, LONGEST_WAIT = 5_000, 5_000, 2**24, 1.0
+"""A search may take longer where it finds blocks to fold; and the first, on PostgreSQL, waits until what the
+commit stores is stored, but no longer than that [s]."""
+
+USUAL_TO_FIND, USUAL_PER_WINDOW = 0.005, 0.001
+"""A question that takes less, and this for each of its windows, is not why a commit searches too long. [s]"""
 
 REST, LONGEST_REST = 300.0, 600.0
-"""How many times what it took too long posts let these sensors be, and how long at most: each would search
-the same again. [s]"""
+"""How many times what is too long posts let a sensor be, and how long at most; the first time in so long, it
+may have been the machine. [s]"""
 
 
 class Folding:
@@ -43,29 +46,37 @@ class Folding:
 
     def __init__(self) -> None:
         self._let_be: dict[int, float] = {}
-        self._too_long = 0.0  # by how much this commit has searched too long, or will have [s]
+        self._suspected: dict[int, float] = {}
+        # By how much this commit has searched too long; below 0, how much longer it may. [s]
+        self._too_long = 0.0
+        self._next = 0  # the sensor at which the next commit begins
 
     def fold(self, transaction: WriteTransaction, written: Sequence[Block], due: Mapping[int, Tier]) -> None:
         """Fold what is known near the blocks ``written``, of the sensors that are due."""
         began = time.monotonic()
         self._let_be = {one: until for one, until in self._let_be.items() if until > began}
-        self._too_long = -SLOW_TO_FIND - SLOW_PER_BLOCK * len(written)
+        self._suspected = {one: until for one, until in self._suspected.items() if until > began}
         near: list[Window] = []
         for block in written:
             tier = due.get(block.sensor_id)
-            if tier is not None and block.values.size < tier.max_values:
-                reach = tier.reach * block.resolution
-                near.append(
-                    Window(
-                        block.sensor_id,
-                        block.start - reach,
-                        block.end + reach,
-                        block.resolution,
-                        max_values=tier.max_values - 1,
-                        whole=True,
-                    )
+            if tier is None or block.values.size >= tier.max_values or block.sensor_id in self._let_be:
+                continue
+            reach = tier.reach * block.resolution
+            near.append(
+                Window(
+                    block.sensor_id,
+                    block.start - reach,
+                    block.end + reach,
+                    block.resolution,
+                    max_values=tier.max_values - 1,
+                    whole=True,
                 )
-        windows = join_windows(near)
+            )
+        if not near:
+            return
+        self._too_long = -SLOW_TO_FIND - _storing(written)
+        windows = sorted(join_windows(near), key=lambda window: window.sensor_id < self._next)
+        self._next = 0
         for first in range(0, len(windows), FOLDED_AT_ONCE):
             self._fold_within(transaction, windows[first : first + FOLDED_AT_ONCE], due, began + FOLDING)
 
@@ -74,42 +85,60 @@ class Folding:
     ) -> None:
         windows = [window for window in windows if window.sensor_id not in self._let_be]
         began = time.monotonic()
-        if not windows or began > until:
+        if not windows:
             return
-        pages = _find(transaction, windows)
-        if pages is None and len(windows) > 1:  # which of them is it?
+        if began > until:
+            self._next = self._next or windows[0].sensor_id
+            return
+        try:
+            found = _find(transaction, windows)
+        except Exception:
+            self._weigh(windows, time.monotonic() - began)
+            raise
+        if found is None and len(windows) > 1:  # which of them is it?
             self._too_long += time.monotonic() - began
             until = max(until, time.monotonic() + FOLDING)
             for window in windows:
                 self._fold_within(transaction, [window], due, until)
             return
-        near: defaultdict[int, dict[int, Block]] = defaultdict(dict)
-        if pages is not None:
-            for window, found in zip(windows, pages, strict=True):
-                near[window.sensor_id].update((block.seq, block) for block in found)
         folds = [
             fold
-            for sensor_id, blocks in near.items()
+            for sensor_id, blocks in (found or {}).items()
             for fold in fold_blocks(list(blocks.values()), due[sensor_id])
         ]
         parts = [part for fold in folds for part in fold.parts]
-        self._weigh(windows, time.monotonic() - began - SLOW_PER_BLOCK * len(parts))
+        self._weigh(windows, time.monotonic() - began - len(parts) / FOLDED_PER_SECOND)
         if folds:
             transaction.delete_blocks(parts)
             transaction.append_blocks([fold.merged for fold in folds])
 
-    def _weigh(self, windows: Sequence[Window], took: float) -> None:
-        """Hear what a search took, less what it was worth; let its sensors be if that is too long."""
-        self._too_long += took
-        if self._too_long > 0 and took > USUAL_TO_FIND * len(windows):
-            until = time.monotonic() + min(REST * self._too_long, LONGEST_REST)
-            self._let_be.update((window.sensor_id, until) for window in windows)
+    def _weigh(self, windows: Sequence[Window], excess: float) -> None:
+        """Hear how much longer a question took than it was worth, and let its sensors be if that is why it
+        is too long, and not for the first time. [s]"""
+        self._too_long += max(0.0, excess)
+        if self._too_long <= 0 or excess <= USUAL_TO_FIND + USUAL_PER_WINDOW * len(windows):
+            return
+        now = time.monotonic()
+        rest = min(REST * self._too_long, LONGEST_REST)
+        for sensor_id in {window.sensor_id for window in windows}:
+            if sensor_id in self._suspected:
+                self._let_be[sensor_id] = now + rest
+            self._suspected[sensor_id] = now + LONGEST_REST
 
 
-def _find(transaction: WriteTransaction, windows: Sequence[Window]) -> list[list[Block]] | None:
-    """What lies in each window; None if it is too much for a post to fold, and left to ``db compact``."""
+def _storing(written: Sequence[Block]) -> float:
+    """How long it may take to store so much. [s]"""
+    size = sum([block.values.nbytes for block in written])
+    return min(len(written) / STORED_PER_SECOND + size / STORED_BYTES_PER_SECOND, LONGEST_WAIT)
+
+
+def _find(transaction: WriteTransaction, windows: Sequence[Window]) -> dict[int, dict[int, Block]] | None:
+    """What lies in the windows, by sensor and number; None if it is too much for a post to fold."""
     with suppress(PeriodError):
         pages = transaction.read_blocks(windows)
         if sum(map(len, pages)) <= MAX_FOLDED:
-            return pages
+            found: defaultdict[int, dict[int, Block]] = defaultdict(dict)
+            for window, page in zip(windows, pages, strict=True):
+                found[window.sensor_id].update((block.seq, block) for block in page)
+            return found
     return None
