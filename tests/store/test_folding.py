@@ -13,6 +13,7 @@ from gridlore.domain.timing import DAY
 from gridlore.store.folding import (
     FOLDING,
     LONGEST_REST,
+    MOST_IN_VAIN,
     REST,
     SLOW_TO_FIND,
     STORED_BYTES_PER_SECOND,
@@ -153,9 +154,9 @@ def test_what_was_folded_excuses_no_other_question(
     monkeypatch.setattr("gridlore.store.folding.FOLDED_PER_SECOND", 1.0)
     folding, written = Folding(), fill(store, 16)
     for _ in range(2):
-        assert fold(store, folding, clock, written[1:2], {2: 1.0}) == [[2]]
-    assert fold(store, folding, clock, written, {2: 1.0}) == [[1], [2], [3]]
-    assert fold(store, folding, clock, written, {2: 1.0}) == [[1], [3]]
+        assert fold(store, folding, clock, written[1:2], {2: 0.6}) == [[2]]
+    assert fold(store, folding, clock, written, {2: 0.6}) == [[1], [2], [3]]
+    assert fold(store, folding, clock, written, {2: 0.6}) == [[1], [3]]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_who_is_let_be_is_asked_for_no_more_in_the_same_commit(
     monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     fill(store, 1)
     written = [block for n in range(3) for block in blocks([1.0], 1000 * n * DAY)]
-    assert fold(store, Folding(), clock, written, {1: 0.3 * FOLDING}) == [[1], [1]]
+    assert fold(store, Folding(), clock, written, {1: 0.25}) == [[1], [1]]
 
 
 def test_all_have_their_turn_where_there_is_time_for_a_few(
@@ -214,8 +215,32 @@ def test_all_have_their_turn_where_there_is_time_for_a_few(
     monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
     folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 1.01 * FOLDING)
-    turns = [fold(store, folding, clock, written, slow) for _ in range(4)]
-    assert turns == [[[1]], [[2]], [[3]], [[1]]]
+    for turn in ([[1]], [[2]], [[1]], [[2]]):
+        assert fold(store, folding, clock, written[:2], slow) == turn
+        assert fold(store, folding, clock, written[2:], slow) == [[3]], "others come in between"
+
+
+def test_who_has_more_to_search_than_there_is_time_leaves_the_next_turn_to_others(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+    monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
+    fill(store, 1)
+    folding, slow = Folding(), {1: 0.6 * FOLDING}
+    written = [block for n in range(3) for block in blocks([1.0], 1000 * n * DAY)]
+    written += blocks([1.0], sensor=2)
+    turns = [fold(store, folding, clock, written, slow) for _ in range(3)]
+    assert turns == [[[1], [1]], [[1], [1]], [[2], [1], [1]]]
+
+
+def test_many_questions_that_are_usual_but_find_little_end_soon_and_nobody_is_let_be(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+    monkeypatch.setattr("gridlore.store.folding.USUAL_TO_FIND", 1.0)
+    folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.8 * MOST_IN_VAIN)
+    turns = [fold(store, folding, clock, written, slow) for _ in range(3)]
+    assert turns == [[[1], [2]], [[3], [1]], [[2], [1]]]
 
 
 def test_who_makes_the_database_give_up_is_let_be(store: Store, clock: Clock) -> None:

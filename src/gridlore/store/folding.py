@@ -5,6 +5,7 @@ Layer: store. What is folded into what, ``domain.merging`` decides; here it is f
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,14 +25,17 @@ MAX_FOLDED = 50_000
 
 FOLDING = 2.0
 """How long one commit begins to fold, and once more to learn for which sensors it is too much; everybody
-waits for it. The next commit begins with those whose turn did not come. [s]"""
+waits for it. Whose turn did not come is among the first when it is due again. [s]"""
 
 SLOW_TO_FIND = 0.2
 """How long one commit may search for what can be folded, before sensors are suspected, and let be. [s]"""
 
 FOLDED_PER_SECOND, STORED_PER_SECOND, STORED_BYTES_PER_SECOND, LONGEST_WAIT = 5_000, 5_000, 2**24, 1.0
-"""A search may take longer where it finds blocks to fold; and the first, on PostgreSQL, waits until what the
-commit stores is stored, but no longer than that [s]."""
+"""Searches may take longer where they find blocks to fold; and, as the first one on PostgreSQL waits until
+what the commit stores is stored, as long as that may take, but no longer than LONGEST_WAIT [s]."""
+
+MOST_IN_VAIN = 0.5
+"""After so much more one commit searches no further, whoever it was: the others have their turn later. [s]"""
 
 USUAL_TO_FIND, USUAL_PER_WINDOW = 0.005, 0.001
 """A question that takes less, and this for each of its windows, is not why a commit searches too long. [s]"""
@@ -47,9 +51,10 @@ class Folding:
     def __init__(self) -> None:
         self._let_be: dict[int, float] = {}
         self._suspected: dict[int, float] = {}
+        # Since when sensors wait for their turn. [s]
+        self._late: dict[int, float] = {}
         # By how much this commit has searched too long; below 0, how much longer it may. [s]
         self._too_long = 0.0
-        self._next = 0  # the sensor at which the next commit begins
 
     def fold(self, transaction: WriteTransaction, written: Sequence[Block], due: Mapping[int, Tier]) -> None:
         """Fold what is known near the blocks ``written``, of the sensors that are due."""
@@ -75,31 +80,37 @@ class Folding:
         if not near:
             return
         self._too_long = -SLOW_TO_FIND - _storing(written)
-        windows = sorted(join_windows(near), key=lambda window: window.sensor_id < self._next)
-        self._next = 0
+        windows = sorted(join_windows(near), key=lambda window: self._late.get(window.sensor_id, math.inf))
         for first in range(0, len(windows), FOLDED_AT_ONCE):
-            self._fold_within(transaction, windows[first : first + FOLDED_AT_ONCE], due, began + FOLDING)
+            some = windows[first : first + FOLDED_AT_ONCE]
+            if time.monotonic() - began > FOLDING or self._too_long > MOST_IN_VAIN:
+                self._put_off(some)
+            else:
+                self._fold_within(transaction, some, due)
+
+    def _put_off(self, windows: Sequence[Window]) -> None:
+        """Have the sensors of some windows come first, once they are due again."""
+        now = time.monotonic()
+        for window in windows:
+            self._late.setdefault(window.sensor_id, now)
 
     def _fold_within(
-        self, transaction: WriteTransaction, windows: Sequence[Window], due: Mapping[int, Tier], until: float
+        self, transaction: WriteTransaction, windows: Sequence[Window], due: Mapping[int, Tier]
     ) -> None:
         windows = [window for window in windows if window.sensor_id not in self._let_be]
-        began = time.monotonic()
         if not windows:
             return
-        if began > until:
-            self._next = self._next or windows[0].sensor_id
-            return
+        for window in windows:
+            self._late.pop(window.sensor_id, None)
+        began = time.monotonic()
         try:
             found = _find(transaction, windows)
         except Exception:
             self._weigh(windows, time.monotonic() - began)
             raise
-        if found is None and len(windows) > 1:  # which of them is it?
+        if found is None and len(windows) > 1:
             self._too_long += time.monotonic() - began
-            until = max(until, time.monotonic() + FOLDING)
-            for window in windows:
-                self._fold_within(transaction, [window], due, until)
+            self._fold_singly(transaction, windows, due)
             return
         folds = [
             fold
@@ -111,6 +122,17 @@ class Folding:
         if folds:
             transaction.delete_blocks(parts)
             transaction.append_blocks([fold.merged for fold in folds])
+
+    def _fold_singly(
+        self, transaction: WriteTransaction, windows: Sequence[Window], due: Mapping[int, Tier]
+    ) -> None:
+        """Fold within windows that are too much together, and so learn for which it takes long."""
+        until = time.monotonic() + FOLDING
+        for window in windows:
+            if time.monotonic() > until:
+                self._put_off([window])
+            else:
+                self._fold_within(transaction, [window], due)
 
     def _weigh(self, windows: Sequence[Window], excess: float) -> None:
         """Hear how much longer a question took than it was worth, and let its sensors be if that is why it
