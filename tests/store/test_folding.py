@@ -63,6 +63,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.fixture
+def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question is about one window."""
+    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+
+
 SENSORS = (1, 2, 3)
 DUE = dict.fromkeys(SENSORS, TIERS[0])
 
@@ -148,9 +154,8 @@ def test_what_took_long_as_much_was_folded_goes_on(
 
 
 def test_what_was_folded_excuses_no_other_question(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, one_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     monkeypatch.setattr("gridlore.store.folding.FOLDED_PER_SECOND", 1.0)
     folding, written = Folding(), fill(store, 16)
     for _ in range(2):
@@ -190,10 +195,7 @@ def test_many_who_take_a_little_are_let_be_when_it_is_too_much_for_all(store: St
     assert fold(store, folding, clock, written, slow, most=1) == []
 
 
-def test_questions_of_one_commit_count_together(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
+def test_questions_of_one_commit_count_together(store: Store, clock: Clock, one_at_once: None) -> None:
     folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.6 * SLOW_TO_FIND)
     for _ in range(2):
         assert fold(store, folding, clock, written, slow) == [[1], [2], [3]]
@@ -201,18 +203,16 @@ def test_questions_of_one_commit_count_together(
 
 
 def test_who_is_let_be_is_asked_for_no_more_in_the_same_commit(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, one_at_once: None
 ) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     fill(store, 1)
     written = [block for n in range(3) for block in blocks([1.0], 1000 * n * DAY)]
     assert fold(store, Folding(), clock, written, {1: 0.25}) == [[1], [1]]
 
 
 def test_all_have_their_turn_where_there_is_time_for_a_few(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, one_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
     folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 1.01 * FOLDING)
     for turn in ([[1]], [[2]], [[1]], [[2]]):
@@ -221,9 +221,8 @@ def test_all_have_their_turn_where_there_is_time_for_a_few(
 
 
 def test_who_has_more_to_search_than_there_is_time_leaves_the_next_turn_to_others(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, one_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     monkeypatch.setattr("gridlore.store.folding.SLOW_TO_FIND", 60.0)
     fill(store, 1)
     folding, slow = Folding(), {1: 0.6 * FOLDING}
@@ -234,9 +233,8 @@ def test_who_has_more_to_search_than_there_is_time_leaves_the_next_turn_to_other
 
 
 def test_many_questions_that_are_usual_but_find_little_end_soon_and_nobody_is_let_be(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: Clock, one_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.folding.FOLDED_AT_ONCE", 1)
     monkeypatch.setattr("gridlore.store.folding.USUAL_TO_FIND", 1.0)
     folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.8 * MOST_IN_VAIN)
     turns = [fold(store, folding, clock, written, slow) for _ in range(3)]
