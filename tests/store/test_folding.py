@@ -188,6 +188,13 @@ def test_only_who_makes_it_too_much_for_all_is_let_be(store: Store, clock: Clock
     assert fold(store, folding, clock, written, slow, most=1) == [[1, 3], [1], [3]]
 
 
+def test_who_waited_before_stays_ahead_when_it_must_wait_again(store: Store, clock: Clock) -> None:
+    folding, written, slow = Folding(), fill(store, 1), 1.01 * FOLDING
+    assert fold(store, folding, clock, written, {1: slow}, most=1) == [[1, 2, 3], [1]]
+    assert fold(store, folding, clock, written, {2: slow}, most=1) == [[2, 3, 1], [2]]
+    assert fold(store, folding, clock, written, {3: slow}, most=1) == [[3, 1, 2], [3]]
+
+
 def test_many_who_take_a_little_are_let_be_when_it_is_too_much_for_all(store: Store, clock: Clock) -> None:
     folding, written, slow = Folding(), fill(store, 1), dict.fromkeys(SENSORS, 0.4 * SLOW_TO_FIND)
     for _ in range(2):

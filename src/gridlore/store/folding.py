@@ -100,8 +100,6 @@ class Folding:
         windows = [window for window in windows if window.sensor_id not in self._let_be]
         if not windows:
             return
-        for window in windows:
-            self._late.pop(window.sensor_id, None)
         began = time.monotonic()
         try:
             found = _find(transaction, windows)
@@ -112,6 +110,8 @@ class Folding:
             self._too_long += time.monotonic() - began
             self._fold_singly(transaction, windows, due)
             return
+        for window in windows:
+            self._late.pop(window.sensor_id, None)
         folds = [
             fold
             for sensor_id, blocks in (found or {}).items()
