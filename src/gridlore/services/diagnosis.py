@@ -143,7 +143,9 @@ def _examine_gaps(
         return
     grid = sensor.grid(start, end)
     try:
-        (blocks,) = store.read_blocks([Window(sensor.id, grid.start, grid.end, sensor.resolution)])
+        (blocks,) = store.read_blocks(
+            [Window(sensor.id, grid.start, grid.end, sensor.resolution, joined=True)]
+        )
     except PeriodError as error:
         mend = "look at fewer days (--days 1), and at who posts so much (gridlore data delete --dry-run)"
         yield Finding("gaps", tell(sensor), error.message, mend)

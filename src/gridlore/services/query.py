@@ -15,7 +15,7 @@ from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.domain.commands import MAX_SENSORS, ReadQuery
 from gridlore.domain.errors import ConnectionGroupError, PeriodError, ResolutionError
 from gridlore.domain.heads import Head
-from gridlore.domain.overlay import Picture, overlay
+from gridlore.domain.overlay import EVERYTHING, BeliefFilter, Picture, overlay
 from gridlore.domain.resampling import downsample
 from gridlore.domain.sensors import Sensor, User
 from gridlore.domain.timing import NEVER, FloatArray, Grid, IntArray, format_span
@@ -102,7 +102,8 @@ class Query:
         grids = [sensor.grid(query.start, query.end) for sensor in sensors]
         self._check_slots(sum(grid.count for grid in grids))
         found = self._store.read_blocks(
-            [_window(sensor, grid) for sensor, grid in zip(sensors, grids, strict=True)], source_ids
+            [_window(sensor, grid, query.only) for sensor, grid in zip(sensors, grids, strict=True)],
+            source_ids,
         )
         own = directory.source_of(user).id
         readings = []
@@ -118,7 +119,7 @@ class Query:
         return {sensor.id: heads.get(sensor.id, Head(sensor.id)) for sensor in sensors}
 
     def read_blocks(self, sensor: Sensor, grid: Grid, *, times: int = 1) -> Sequence[Block]:
-        """Every block that touches a sensor's events, to be overlaid ``times`` times.
+        """All that is known about a sensor's events, its blocks joined, to be overlaid ``times`` times.
 
         Raises
         ------
@@ -145,7 +146,7 @@ class Query:
         collected, step = 0, limit
         while first < grid.count and collected <= limit:
             part = Grid(grid.start + first * grid.resolution, grid.resolution, min(step, grid.count - first))
-            (blocks,) = self._store.read_blocks([_window(sensor, part)], source_ids)
+            (blocks,) = self._store.read_blocks([_window(sensor, part, query.only, joined=False)], source_ids)
             page = _beliefs(blocks, part, query, after)
             pages.append(page)
             collected += page[0].size
@@ -174,8 +175,9 @@ class Query:
             )
 
 
-def _window(sensor: Sensor, grid: Grid) -> Window:
-    return Window(sensor.id, grid.start, grid.end, sensor.resolution)
+def _window(sensor: Sensor, grid: Grid, only: BeliefFilter = EVERYTHING, *, joined: bool = True) -> Window:
+    prior = only.prior if isinstance(only.prior, int) else None
+    return Window(sensor.id, grid.start, grid.end, sensor.resolution, known_until=prior, joined=joined)
 
 
 def _check_resolution(names: Sequence[str], sensors: Sequence[Sensor], resolution: int | None) -> None:

@@ -42,6 +42,9 @@ class Window:
         Limits to blocks that start in the window.
     whole : bool
         Blocks are read whole and as they are stored, not cut to the window.
+    joined : bool
+        What one source said without a gap, all known alike, may come as one block, with the number of the
+        first and the arrival of the last; blocks are in any order then.
     """
 
     sensor_id: int
@@ -53,6 +56,7 @@ class Window:
     max_values: int = MAX_BLOCK_VALUES
     starting: bool = False
     whole: bool = False
+    joined: bool = False
 
     @property
     def count(self) -> int:
@@ -184,7 +188,7 @@ class Store(Protocol):
     def read_blocks(
         self, windows: Sequence[Window], source_ids: Collection[int] | None = None
     ) -> list[list[Block]]:
-        """What touches each window, in order of start, as one snapshot; of these sources, if told."""
+        """What touches each window, as one snapshot and in order of start; of these sources, if told."""
 
     def read_page(self, page: BlockPage) -> list[Block]:
         """The blocks of a page, from the last to the first."""

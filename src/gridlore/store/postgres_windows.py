@@ -13,10 +13,10 @@ import psycopg
 
 from gridlore.domain.beliefs import Block
 from gridlore.store import amounts
-from gridlore.store.codec import unpack_floats
 from gridlore.store.columns import pack_bigints
 from gridlore.store.interface import Window
-from gridlore.store.relational import BLOCK_COLUMNS, block_from_row
+from gridlore.store.joining import Row, blocks_from_rows
+from gridlore.store.relational import BLOCK_COLUMNS
 
 _WINDOW = (
     "number", "of_sensor", "first", "last", "resolution",
@@ -76,9 +76,8 @@ def read_blocks(
     PeriodError
         It is too much, or stands among too much.
     """
-    found: list[list[Block]] = [[] for _ in windows]
     if not windows:
-        return found
+        return []
     place, asked = _ask_for_windows(windows)
     most_through = amounts.MAX_GONE_THROUGH
     of_sources = None if source_ids is None else pack_bigints(source_ids)
@@ -93,10 +92,10 @@ def read_blocks(
         rows = cursor.execute(statement, (*parameters, None)).fetchall()
     amounts.check_count(max([row[0] for row in rows], default=0))
     rows.sort(key=itemgetter(3))  # by start; the database would move whole rows
-    arrays = unpack_floats([row[-1] for row in rows])
-    for (_, number, *row), values in zip(rows, arrays, strict=True):
-        found[number].append(block_from_row(row, windows[number].resolution, values))
-    return found
+    found: list[list[Row]] = [[] for _ in windows]
+    for row in rows:
+        found[row[1]].append(row[2:])
+    return [blocks_from_rows(some, window) for some, window in zip(found, windows, strict=True)]
 
 
 def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:

@@ -22,13 +22,12 @@ from gridlore.domain.errors import StoreUnavailableError
 from gridlore.domain.heads import Head
 from gridlore.store import amounts
 from gridlore.store.audit import write_entry
-from gridlore.store.codec import unpack_floats
 from gridlore.store.interface import BlockPage, Window
+from gridlore.store.joining import blocks_from_rows
 from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     RelationalStore,
-    block_from_row,
     block_to_row,
     head_from_row,
     head_to_row,
@@ -263,7 +262,7 @@ def _read_windows(
         cursor.execute(*_ask_for_blocks(window, source_ids))
         within = window.end - MAX_BLOCK_VALUES * window.resolution
         while part := cursor.fetchmany(FETCHED_AT_ONCE):
-            if not window.whole:
+            if not window.whole and (part[0][1] < window.start or part[-1][1] > within):
                 read = sum([len(row[-1]) for row in part])
                 part = [row if window.start <= row[1] <= within else _cut(row, window) for row in part]
                 size += (read - sum([len(row[-1]) for row in part])) // amounts.PASSED_OVER
@@ -271,9 +270,7 @@ def _read_windows(
             size += len(part) * amounts.ROW_OVERHEAD
             amounts.check_amount(size)
             rows += part
-        arrays = unpack_floats([row[-1] for row in rows])
-        pairs = zip(rows, arrays, strict=True)
-        found.append([block_from_row(row, window.resolution, values) for row, values in pairs])
+        found.append(blocks_from_rows(rows, window))
     return found
 
 
