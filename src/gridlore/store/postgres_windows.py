@@ -49,10 +49,13 @@ _TOUCHING = """
 over here, and its values are not read. ``OFFSET 0``: PostgreSQL must look up the rows of each window by their
 key, where it may rather go through a whole table of some ten thousand rows. It goes through one row more than
 it may, which then is among the answers, whatever it says."""
+_AS_IT_IS = """
+    CASE WHEN b.whole = 1 OR b.start >= b.first AND b.start + known.count * b.resolution <= b.last THEN"""
+"""Asked of each row first: it takes less than to work out how much of it is to be cut."""
 _CUT_COLUMNS = {
-    "start": "b.start + cut.first * b.resolution",
+    "start": f"{_AS_IT_IS} b.start ELSE b.start + cut.first * b.resolution END",
     **{
-        column: f"CASE WHEN cut.last - cut.first = known.count THEN b.{column} ELSE substring(b.{column} "
+        column: f"{_AS_IT_IS} b.{column} ELSE substring(b.{column} "
         "FROM (8 * cut.first + 1)::int FOR greatest(8 * (cut.last - cut.first), 0)::int) END"
         for column in ("belief_times", "event_values")
     },
