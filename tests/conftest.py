@@ -20,6 +20,7 @@ import httpx
 import psycopg
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, settings
 from litestar.testing import TestClient
 
 from gridlore.bootstrap import connect_store, create_app, naming_authority, open_accounts
@@ -31,6 +32,13 @@ from gridlore.services.keys import KeyRequest, KeyRing
 from gridlore.services.world import apply_world, parse_world
 from gridlore.store.interface import Store
 from gridlore.wire.iso8601 import parse_resolution
+
+# Property tests: the same examples on every run of CI, fresh ones on a desk.
+settings.register_profile(
+    "desk", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 SECRET_KEY = "a key for the tests only"
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)

@@ -218,7 +218,7 @@ def test_other_archives_and_protected_workbooks_are_told_apart():
         read_document("a.xlsx", bytes(locked))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.binary(max_size=300)
     | st.text(max_size=300).map(str.encode)

@@ -58,7 +58,7 @@ ODD_VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=st.sampled_from(KEY_LINES), value=ODD_VALUES)
 def test_whatever_a_field_holds_the_world_is_applied_or_its_problems_are_told(sqlite_store, line, value):
     lines = SMALL.splitlines()

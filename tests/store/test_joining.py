@@ -28,7 +28,7 @@ def in_order(beliefs: Sequence[Belief]) -> list[tuple[int, int, int, float]]:
 @given(block_lists(source_ids=[1, 2], max_size=20))
 def test_joined_blocks_hold_the_same_beliefs(blocks: list[Block]) -> None:
     rows = [block_to_row(block) for block in sorted(blocks, key=lambda block: block.start)]
-    with patch("gridlore.store.joining.FEW", 0):
+    with patch("gridlore.store.joining.FEW", 0), patch("gridlore.store.joining.WORTH_JOINING", 1):
         joined = blocks_from_rows(rows, Window(SENSOR, 0, 1, RESOLUTION, joined=True))
     assert in_order(beliefs_of(joined)) == in_order(beliefs_of(blocks))
     assert {block.sensor_id for block in joined} <= {SENSOR}
@@ -64,6 +64,17 @@ def test_days_each_known_at_a_time_are_one_block(store: Store) -> None:
     (block,) = read(store, [day(number, belief_time=number * DAY) for number in range(DAYS)])
     assert (block.belief_time, block.belief_horizon) == (None, None)
     np.testing.assert_array_equal(block.times(), np.repeat(np.arange(DAYS) * DAY, SLOTS))
+
+
+def test_days_all_known_at_one_time_are_one_block_known_then(store: Store) -> None:
+    (block,) = read(store, [day(number, belief_time=HOUR) for number in range(DAYS)])
+    assert (block.belief_time, block.belief_horizon, block.belief_times) == (HOUR, None, None)
+    assert (block.seq, block.recorded_at) == (1, DAYS * DAY)
+
+
+def test_where_few_follow_one_another_each_comes_by_itself(store: Store) -> None:
+    days = [day(number, belief_horizon=number // 3) for number in range(DAYS)]
+    assert [block.recorded_at for block in read(store, days)] == [one.recorded_at for one in days]
 
 
 def test_days_of_which_each_value_has_a_time_are_one_block(store: Store) -> None:

@@ -160,13 +160,13 @@ def fields_of(group: bool) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(POSTS)), fields_of(group=False), st.booleans())
 def test_both_ways_agree_on_any_message(name: str, message: dict[str, Any], ascii_only: bool) -> None:
     assert_both_ways_agree(POSTS[name], json.dumps(message, ensure_ascii=ascii_only).encode())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.sampled_from(sorted(POSTS)),
     st.lists(st.lists(numbers, min_size=1, max_size=6), min_size=1, max_size=3),
@@ -190,7 +190,7 @@ def test_plain_messages_take_the_direct_way_and_keep_every_bit(
     assert [[value.hex() for value in group.values.tolist()] for group in command.groups] == sent
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(POSTS)),
     st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=3),

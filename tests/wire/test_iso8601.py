@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gridlore.domain.errors import HorizonError, PeriodError, ResolutionError, TimezoneError
@@ -79,7 +79,6 @@ def test_a_prior_is_refused_as_a_horizon_and_by_its_name() -> None:
         parse_instant("2024-02-29T06:00:00", what="prior", error=HorizonError)
 
 
-@settings(deadline=None)
 @given(instants, offsets)
 def test_an_instant_survives_writing_and_reading_on_any_clock(instant: int, zone: timezone) -> None:
     text = format_instant(instant, zone)
@@ -88,7 +87,6 @@ def test_an_instant_survives_writing_and_reading_on_any_clock(instant: int, zone
     assert moment.utcoffset() == zone.utcoffset(None)
 
 
-@settings(deadline=None)
 @given(instants, offsets)
 def test_all_ways_to_write_an_instant_are_read_alike(instant: int, zone: timezone) -> None:
     moment = to_datetime(instant, zone)
@@ -106,7 +104,6 @@ def test_all_ways_to_write_an_instant_are_read_alike(instant: int, zone: timezon
         assert parse_instant(extended)[0] == parse_instant(basic)[0] == instant
 
 
-@settings(deadline=None)
 @given(st.text(max_size=70) | st.from_regex(r"[0-9T:.,Z+ W-]{1,30}", fullmatch=True))
 def test_any_text_is_read_or_refused_never_more(text: str) -> None:
     for parse in (
@@ -135,13 +132,11 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
         parse_duration(text, PeriodError)
 
 
-@settings(deadline=None)
 @given(spans)
 def test_a_span_survives_writing_and_reading(span: int) -> None:
     assert parse_duration(format_span(span), PeriodError) == Duration(0, span)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(0, 11), st.integers(0, 30), st.integers(0, 86399), st.booleans())
 def test_a_calendar_duration_survives_writing_and_reading(
     years: int, months: int, days: int, seconds: int, negative: bool
@@ -171,7 +166,6 @@ def test_calendar_durations_are_added_on_the_clock_of_the_start(start: str, dura
     assert later.isoformat() == end
 
 
-@settings(deadline=None)
 @given(instants, offsets, st.integers(-3600, 3600), spans)
 def test_adding_stays_within_the_range_or_is_refused(
     instant: int, zone: timezone, months: int, span: int

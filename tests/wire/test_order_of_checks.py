@@ -84,7 +84,7 @@ def in_order(order: list[Fault]) -> st.SearchStrategy[list[Fault]]:
     return chosen.map(lambda numbers: [order[number] for number in sorted(numbers)])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from([POST_METER_DATA, POST_PROGNOSIS, POST_PRICE_DATA, POST_WEATHER_DATA]),
     in_order(POST_ORDER[:-1]),
@@ -93,21 +93,21 @@ def test_a_post_with_several_faults_hears_of_the_first(endpoint: Endpoint, fault
     assert_first_of(faults, complaint_about(endpoint, spoil(message_of(endpoint), faults)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(in_order(POST_ORDER))
 def test_a_post_of_meter_data_compares_prior_and_period_last(faults: list[Fault]) -> None:
     message = spoil(message_of(POST_METER_DATA), faults)
     assert_first_of(faults, complaint_about(POST_METER_DATA, message))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(in_order(GET_ORDER))
 def test_a_read_of_meter_data_with_several_faults_hears_of_the_first(faults: list[Fault]) -> None:
     right = message_of(GET_METER_DATA, {"values"})
     assert_first_of(faults, complaint_about(GET_METER_DATA, spoil(right, faults)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(in_order([fault for fault in GET_ORDER if fault is not EARLY_PRIOR]))
 def test_a_read_of_a_prognosis_with_several_faults_hears_of_the_first(faults: list[Fault]) -> None:
     right = message_of(GET_PROGNOSIS, {"values"})

@@ -118,8 +118,12 @@ class Query:
         heads = self._store.read_heads([sensor.id for sensor in sensors])
         return {sensor.id: heads.get(sensor.id, Head(sensor.id)) for sensor in sensors}
 
-    def read_blocks(self, sensor: Sensor, grid: Grid, *, times: int = 1) -> Sequence[Block]:
-        """All that is known about a sensor's events, its blocks joined, to be overlaid ``times`` times.
+    def read_blocks(
+        self, sensor: Sensor, grid: Grid, *, times: int = 1, joined: bool = True
+    ) -> Sequence[Block]:
+        """All that is known about a sensor's events, to be overlaid ``times`` times.
+
+        ``joined``: as in store.interface.Window; what is joined tells less of when it was known.
 
         Raises
         ------
@@ -127,7 +131,7 @@ class Query:
             Together these are more slots than one request may read.
         """
         self._check_slots(grid.count * times)
-        (blocks,) = self._store.read_blocks([_window(sensor, grid)])
+        (blocks,) = self._store.read_blocks([_window(sensor, grid, joined=joined)])
         return blocks
 
     def read_history(

@@ -133,7 +133,9 @@ def draw_series(query: Query, directory: Directory, sensor: Sensor, asked: Serie
         raise PeriodError(f"At most {MAX_FRAMES} priors can be asked about at once; got {len(asked.priors)}.")
     grid = drawn_grid(sensor, asked.start, asked.end, asked.points)
     fine = Grid(grid.start, sensor.resolution, grid.count * (grid.resolution // sensor.resolution))
-    blocks = query.read_blocks(sensor, fine, times=len(asked.priors))
+    blocks = query.read_blocks(
+        sensor, fine, times=len(asked.priors), joined=all(prior is None for prior in asked.priors)
+    )
     by_source = split_by_source(directory, blocks)
     frames = tuple(
         Frame(prior, tuple(_draw(by_source, fine, prior, asked.min_horizon))) for prior in asked.priors

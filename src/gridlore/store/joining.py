@@ -27,6 +27,9 @@ Row = tuple[Any, ...]
 FEW = 32
 """Of so few rows, blocks are made sooner than it is found which follow one another."""
 
+WORTH_JOINING = 4
+"""Rows of a run, on the average, from which joining them takes less than making a block of each."""
+
 _AT_ONCE, _EACH = NEVER, NEVER + 1
 """In the place of a horizon: all values are known at one time, or each at its own."""
 
@@ -40,7 +43,7 @@ def blocks_from_rows(rows: Sequence[Row], window: Window) -> list[Block]:
 
 
 def _join_rows(rows: Sequence[Row], resolution: int) -> list[Block] | None:
-    """None if they are not on one grid, which is for others to tell."""
+    """None if it is not worth it, or they are not on one grid, which is for others to tell."""
     starts = _integers([row[_START] for row in rows])
     events, between = np.divmod(starts - starts[0], resolution)
     if between.any():
@@ -52,6 +55,8 @@ def _join_rows(rows: Sequence[Row], resolution: int) -> list[Block] | None:
     ]
     kinds = _number_kinds(_integers([row[_SOURCE] for row in rows]), _integers(known))
     order, firsts = _find_runs(events, sizes, kinds)
+    if firsts.size * WORTH_JOINING > len(rows):
+        return None
     rows, sizes = [rows[place] for place in order.tolist()], sizes[order]
     (values,) = unpack_floats([b"".join([row[_VALUES] for row in rows])])
     ends = [0, *np.cumsum(sizes).tolist()]
@@ -81,7 +86,7 @@ def _find_runs(starts: IntArray, sizes: IntArray, kinds: IntArray) -> tuple[IntA
     Parameters
     ----------
     starts, sizes, kinds : int64 array, shape (n,)
-        The first event of each block, counted from any; how many there are; and of which kind it is.
+        The first event of each block, counted from the first of all; how many there are; of which kind it is.
     """
     span = int(starts.max() + sizes.max()) + 1
     begins, ends = kinds * span + starts, kinds * span + starts + sizes
@@ -104,10 +109,10 @@ def _join_run(rows: Sequence[Row], sizes: IntArray, resolution: int, values: Flo
     first = block_from_row(rows[0], resolution, values)
     if len(rows) == 1:
         return first
-    times = None
+    first = replace(first, recorded_at=max([row[_ARRIVED] for row in rows]))
     if first.belief_times is not None:
-        times = unpack_integers(b"".join([row[_TIMES] or b"" for row in rows]))
-    elif first.belief_time is not None:
-        times = np.repeat(_integers([row[_TIME] or 0 for row in rows]), sizes)
-    arrived = max([row[_ARRIVED] for row in rows])
-    return replace(first, belief_time=None, belief_times=times, recorded_at=arrived)
+        return replace(first, belief_times=unpack_integers(b"".join([row[_TIMES] for row in rows])))
+    known = [row[_TIME] for row in rows]
+    if known.count(first.belief_time) == len(known):
+        return first
+    return replace(first, belief_time=None, belief_times=np.repeat(_integers(known), sizes))
