@@ -1,6 +1,7 @@
 """Reads over a store: what its blocks say, however they are fetched and joined."""
 
 import random
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from gridlore.domain.addresses import NamingAuthority
 from gridlore.domain.beliefs import Block
 from gridlore.domain.commands import ReadQuery
 from gridlore.domain.errors import PeriodError
-from gridlore.domain.overlay import BeliefFilter, overlay
+from gridlore.domain.overlay import DEEP, BeliefFilter, overlay
 from gridlore.domain.timing import DAY, HOUR, Grid
 from gridlore.services.directory import Directory
 from gridlore.services.query import Query
+from gridlore.services.series import SeriesQuery, draw_series
 from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store, Window
 from tests.store.test_blocks import QUARTER, append, fill_directory
@@ -57,9 +59,10 @@ def make_many(chance: random.Random) -> list[Block]:
     return blocks
 
 
+@pytest.mark.parametrize("deep", [0, DEEP])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_read_answers_what_the_blocks_say_one_by_one(
-    store: Store, directory: Directory, seed: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, directory: Directory, seed: int, deep: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gridlore.store.joining.WORTH_JOINING", 1)
     blocks = make_many(random.Random(seed))
@@ -73,7 +76,9 @@ def test_a_read_answers_what_the_blocks_say_one_by_one(
         BeliefFilter(min_horizon=3 * HOUR),
         BeliefFilter(max_horizon=0),
     ):
-        (reading,) = query.read(directory, user, ask(directory, only))
+        with monkeypatch.context() as context:
+            context.setattr("gridlore.domain.overlay.DEEP", deep)
+            (reading,) = query.read(directory, user, ask(directory, only))
         expected = overlay(blocks, grid, only, sources=directory.sources, own_source_id=own)
         for answered, said in (
             (reading.picture.values, expected.values),
@@ -85,18 +90,40 @@ def test_a_read_answers_what_the_blocks_say_one_by_one(
     assert len(read) < len(blocks) - 20, "some were joined, or this shows little"
 
 
+@pytest.mark.parametrize("rolling", [False, True])
 def test_what_became_known_later_than_asked_does_not_count_among_what_is_read(
-    store: Store, directory: Directory, monkeypatch: pytest.MonkeyPatch
+    store: Store, directory: Directory, monkeypatch: pytest.MonkeyPatch, rolling: bool
 ) -> None:
-    values = np.arange(96.0)
-    append(
-        store,
-        Block(1, 1, START, QUARTER, values, belief_time=START - DAY, seq=1),
-        *[Block(1, 1, START, QUARTER, values + n, belief_time=START + n, seq=1 + n) for n in range(1, 9)],
-    )
+    days = []
+    for number in range(3):
+        start = START + number * DAY
+        known = {"belief_horizon": HOUR} if rolling else {"belief_time": start}
+        days.append(Block(1, 1, start, QUARTER, np.arange(96.0), **known, seq=1 + number))  # type: ignore[arg-type]
+    append(store, *days)
     monkeypatch.setattr("gridlore.store.amounts.MAX_READ_BYTES", 2 * (96 * 8 + ROW_OVERHEAD))
     query, user = Query(store, max_slots=1000), directory.users[1]
     with pytest.raises(PeriodError):
-        query.read(directory, user, ask(directory, BeliefFilter(), days=1))
-    (reading,) = query.read(directory, user, ask(directory, BeliefFilter(prior=START), days=1))
-    np.testing.assert_array_equal(reading.values, values)
+        query.read(directory, user, ask(directory, BeliefFilter(), days=3))
+    only = BeliefFilter(prior=START + DAY + HOUR)
+    (reading,) = query.read(directory, user, ask(directory, only, days=3))
+    known_by_then = 96 + (8 if rolling else 96)
+    assert int((~np.isnan(reading.picture.values)).sum()) == known_by_then
+
+
+@pytest.mark.parametrize(
+    ("priors", "joined"),
+    [((None,), True), ((START,), False), ((None, START), False), ((START, START), False)],
+)
+def test_what_is_drawn_as_known_at_a_time_keeps_telling_by_block_when_it_was_known(
+    store: Store, directory: Directory, priors: tuple[int | None, ...], joined: bool
+) -> None:
+    """Charts ask for many times: a block known later is left out without a look at its values."""
+    blocks = [Block(1, 1, START + n * DAY, QUARTER, np.ones(96), belief_time=n, seq=1 + n) for n in range(40)]
+    append(store, *blocks)
+    query = Query(store, max_slots=100_000)
+    with patch.object(Query, "read_blocks", autospec=True, side_effect=Query.read_blocks) as read:
+        draw_series(
+            query, directory, directory.sensors[1], SeriesQuery(START, START + 40 * DAY, 5000, priors)
+        )
+    (call,) = read.mock_calls
+    assert len(query.read_blocks(*call.args[1:], **call.kwargs)) == (1 if joined else 40)

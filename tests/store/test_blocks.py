@@ -204,8 +204,8 @@ def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block
     known = window.known_until is None or block.belief_times is not None
     if window.known_until is not None and block.belief_time is not None:
         known = block.belief_time <= window.known_until
-    if window.known_until is not None and block.belief_horizon is not None:  # of any event of the window
-        known = window.start + QUARTER - block.belief_horizon <= window.known_until
+    if window.known_until is not None and block.belief_horizon is not None:  # of its first event there
+        known = max(window.start, block.start) + QUARTER - block.belief_horizon <= window.known_until
     if (
         not events
         or block.sensor_id != window.sensor_id

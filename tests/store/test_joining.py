@@ -72,9 +72,17 @@ def test_days_all_known_at_one_time_are_one_block_known_then(store: Store) -> No
     assert (block.seq, block.recorded_at) == (1, DAYS * DAY)
 
 
-def test_where_few_follow_one_another_each_comes_by_itself(store: Store) -> None:
-    days = [day(number, belief_horizon=number // 3) for number in range(DAYS)]
-    assert [block.recorded_at for block in read(store, days)] == [one.recorded_at for one in days]
+@pytest.mark.parametrize(("together", "expected"), [(4, DAYS), (5, DAYS // 5 + 1)])
+def test_where_few_follow_one_another_each_comes_by_itself(
+    store: Store, together: int, expected: int
+) -> None:
+    days = [day(number, belief_horizon=number // together) for number in range(DAYS)]
+    assert len(read(store, days)) == expected
+
+
+def test_what_stands_alone_does_not_keep_others_from_being_joined(store: Store) -> None:
+    days = [day(number, belief_horizon=0 if number < 8 else number) for number in range(DAYS)]
+    assert len(read(store, days)) == DAYS - 7
 
 
 def test_days_of_which_each_value_has_a_time_are_one_block(store: Store) -> None:

@@ -35,7 +35,7 @@ class Window:
     source_id : int, optional
         Limits to one source.
     known_until : int, optional
-        Limits to blocks of which something may have been known by then. [µs since epoch]
+        Limits to blocks of which something about these events may have been known by then. [µs since epoch]
     max_values : int
         Limits to blocks of at most so many values.
     starting : bool
@@ -67,11 +67,6 @@ class Window:
     def after(self) -> int:
         """Where a block that touches it starts, is later than this. [µs since epoch]"""
         return self.start - (1 if self.starting else self.max_values * self.resolution)
-
-    @property
-    def least_horizon(self) -> int | None:
-        """Of what rolls with a shorter horizon than this, nothing was known by ``known_until``. [µs]"""
-        return None if self.known_until is None else self.start + self.resolution - self.known_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +183,8 @@ class Store(Protocol):
     def read_blocks(
         self, windows: Sequence[Window], source_ids: Collection[int] | None = None
     ) -> list[list[Block]]:
-        """What touches each window, as one snapshot and in order of start; of these sources, if told."""
+        """What touches each window, as one snapshot; in order of start, unless it may be joined; of these
+        sources, if told."""
 
     def read_page(self, page: BlockPage) -> list[Block]:
         """The blocks of a page, from the last to the first."""

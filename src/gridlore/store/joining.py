@@ -28,14 +28,15 @@ FEW = 32
 """Of so few rows, blocks are made sooner than it is found which follow one another."""
 
 WORTH_JOINING = 4
-"""Rows of a run, on the average, from which joining them takes less than making a block of each."""
+"""Runs of several rows must have more than this on the average, or each row becomes a block: shorter runs
+take longer to make than they save where only the newest of a deep stack are laid."""
 
 _AT_ONCE, _EACH = NEVER, NEVER + 1
 """In the place of a horizon: all values are known at one time, or each at its own."""
 
 
 def blocks_from_rows(rows: Sequence[Row], window: Window) -> list[Block]:
-    """The blocks of what was read of a window: in order of start, or joined if it says so."""
+    """The blocks of what was read of a window, in order of start; joined where it may be, and is worth it."""
     if window.joined and len(rows) > FEW and (joined := _join_rows(rows, window.resolution)):
         return joined
     arrays = unpack_floats([row[_VALUES] for row in rows])
@@ -55,7 +56,8 @@ def _join_rows(rows: Sequence[Row], resolution: int) -> list[Block] | None:
     ]
     kinds = _number_kinds(_integers([row[_SOURCE] for row in rows]), _integers(known))
     order, firsts = _find_runs(events, sizes, kinds)
-    if firsts.size * WORTH_JOINING > len(rows):
+    several = np.count_nonzero(np.diff(firsts, append=len(rows)) > 1)
+    if len(rows) - firsts.size <= (WORTH_JOINING - 1) * several:
         return None
     rows, sizes = [rows[place] for place in order.tolist()], sizes[order]
     (values,) = unpack_floats([b"".join([row[_VALUES] for row in rows])])
@@ -109,10 +111,14 @@ def _join_run(rows: Sequence[Row], sizes: IntArray, resolution: int, values: Flo
     first = block_from_row(rows[0], resolution, values)
     if len(rows) == 1:
         return first
-    first = replace(first, recorded_at=max([row[_ARRIVED] for row in rows]))
-    if first.belief_times is not None:
-        return replace(first, belief_times=unpack_integers(b"".join([row[_TIMES] for row in rows])))
-    known = [row[_TIME] for row in rows]
-    if known.count(first.belief_time) == len(known):
-        return first
-    return replace(first, belief_time=None, belief_times=np.repeat(_integers(known), sizes))
+    times = first.belief_times
+    if times is not None:
+        times = unpack_integers(b"".join([row[_TIMES] for row in rows]))
+    elif first.belief_time is not None and len({row[_TIME] for row in rows}) > 1:
+        times = np.repeat(_integers([row[_TIME] for row in rows]), sizes)
+    return replace(
+        first,
+        belief_time=first.belief_time if times is None else None,
+        belief_times=times,
+        recorded_at=max([row[_ARRIVED] for row in rows]),
+    )

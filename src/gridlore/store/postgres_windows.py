@@ -20,7 +20,7 @@ from gridlore.store.relational import BLOCK_COLUMNS
 
 _WINDOW = (
     "number", "of_sensor", "first", "last", "resolution",
-    "of_source", "after", "known_until", "least_horizon", "max_values", "whole",
+    "of_source", "after", "known_until", "max_values", "whole",
 )  # fmt: skip
 _ONE_WINDOW = f"(SELECT {', '.join(f'%s::bigint AS {name}' for name in _WINDOW)}) w"
 _WINDOWS = f"unnest({', '.join(['%s::bigint[]'] * len(_WINDOW))}) AS w({', '.join(_WINDOW)})"
@@ -40,7 +40,11 @@ _TOUCHING = """
     WHERE b.nth > %s OR (
         b.start + known.count * b.resolution > b.first
         AND coalesce(b.source_id = b.of_source, true)
-        AND coalesce(b.belief_time <= b.known_until, b.belief_horizon >= b.least_horizon, true)
+        AND coalesce(
+            b.belief_time <= b.known_until,
+            greatest(b.start, b.first) + b.resolution - b.belief_horizon <= b.known_until,
+            true
+        )
         AND known.count <= b.max_values
         AND coalesce(b.source_id = ANY(%s::bigint[]), true)
     )
@@ -113,7 +117,6 @@ def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]
             window.source_id,
             window.after,
             window.known_until,
-            window.least_horizon,
             window.max_values,
             int(window.whole),
         )

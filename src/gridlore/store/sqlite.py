@@ -49,7 +49,7 @@ _READ_BLOCKS = f"""
 gets to run because of it."""
 _OF_SOURCE = "source_id = ?"
 _OF_SOURCES = "source_id IN (SELECT value FROM json_each(?))"
-_KNOWN_UNTIL = "coalesce(belief_time <= ?, belief_horizon >= ?, 1)"
+_KNOWN_UNTIL = "coalesce(belief_time <= ?, max(start, ?) + ? - belief_horizon <= ?, 1)"
 _SHORT = "length(event_values) / 8 <= ?"
 _READ_HEADS = f"""
     SELECT {", ".join(HEAD_COLUMNS)} FROM sensor_head WHERE sensor_id IN (SELECT value FROM json_each(?))
@@ -284,7 +284,7 @@ def _ask_for_blocks(window: Window, source_ids: Collection[int] | None) -> tuple
         parameters.append(window.source_id)
     if window.known_until is not None:
         limits.append(_KNOWN_UNTIL)
-        parameters += (window.known_until, window.least_horizon)
+        parameters += (window.known_until, window.start, resolution, window.known_until)
     if window.max_values < MAX_BLOCK_VALUES:
         limits.append(_SHORT)
         parameters.append(window.max_values)
