@@ -5,9 +5,10 @@
 
 First the mix (``mix.SHARES``) as fast as it is answered, which grows the database beyond its first pages;
 then at 70 % of that rate, each request when it is due, which shows at what rate the server's core would be
-fully busy. That is the capacity: clients who wait for one another share commits, and those who come when they
-please share fewer. Then at 70 % of the capacity. Server and client have a core each. ``report`` says what is
-flat, and how long a fixed piece of work took meanwhile, which tells of the machine.
+fully busy; and once more at 70 % of this. That is the capacity: clients who wait for one another share
+commits, those who come when they please share fewer, and the fewer the less they come. Then at 70 % of the
+capacity, so that the core is busy for about as much. Server and client have a core each. ``report`` says what
+is flat, and how long a fixed piece of work took meanwhile, which tells of the machine.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ from tests.soak.report import (
 LOAD = 0.7
 """The part of its capacity that a server is under."""
 
-PROBE = 0.7
-"""The part of the fastest rate at which it is measured how busy the server is."""
+PROBES = (0.7, LOAD)
+"""At which parts of the rate that was found before it is measured how busy the server is, in turn."""
 
 CAPACITY_CLIENTS = 16
 MIB = 2**20
@@ -107,16 +108,16 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
     began = own_memory(server)
     ready = await sender.send_all(mix.prepare())
     each = await sender.send_all(map(mix.make, SHARES))
-    lasting = plan.fast_seconds + plan.probe_seconds
+    lasting = plan.fast_seconds + len(PROBES) * plan.probe_seconds
     tell(f"{ready.stored:,} values are there; measuring capacity for {lasting:g} s")
     fastest, fast = await sender.measure_rate(asks, plan.fast_seconds, CAPACITY_CLIENTS)
-    probe = Period()
-    await load(server, sender, asks, PROBE * fastest, plan.probe_seconds, probe)
-    capacity = min(fastest, probe.capacity)
-    tell(
-        f"capacity: {capacity:.0f} requests/s ({fastest:.0f}/s with {CAPACITY_CLIENTS} clients; "
-        f"{probe.cpu / probe.seconds:.0%} busy at {PROBE:.0%} of that)"
-    )
+    capacity, found = fastest, f"{fastest:.0f}/s with {CAPACITY_CLIENTS} clients"
+    probes = [Period() for _ in PROBES]
+    for part, probe in zip(PROBES, probes, strict=True):
+        await load(server, sender, asks, part * capacity, plan.probe_seconds, probe)
+        found += f"; {probe.cpu / probe.seconds:.0%} busy at {part * capacity:.0f}/s"
+        capacity = min(capacity, probe.capacity)
+    tell(f"capacity: {capacity:.0f} requests/s ({found})")
     rate = plan.rate or LOAD * capacity
     tell(f"now {rate:.0f} requests/s")
     tell(HEADING)
@@ -149,7 +150,11 @@ async def soak(server: Server, plan: Plan, tell: Tell) -> tuple[dict[str, object
         "thirds": compare_thirds(periods),
         "cost_ms": compare_costs(periods),
     }
-    return figures, periods, [*ready.errors, *each.errors, *fast.errors, *probe.errors]
+    return (
+        figures,
+        periods,
+        [*ready.errors, *each.errors, *fast.errors, *(error for probe in probes for error in probe.errors)],
+    )
 
 
 async def load(

@@ -76,7 +76,7 @@ _WEIGH_BLOCKS = f"""
 def read_blocks(
     cursor: psycopg.Cursor[Any], windows: Sequence[Window], source_ids: Collection[int] | None = None
 ) -> list[list[Block]]:
-    """What touches each window, in order of start.
+    """What touches each window, in order of start unless it may be joined.
 
     Raises
     ------

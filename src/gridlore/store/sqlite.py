@@ -73,8 +73,8 @@ FETCHED_AT_ONCE = 256
 """Rows fetched before they are cut, and it is looked at whether they become too many. 8 MiB at most."""
 
 STEPS_PER_BLOCK = 20
-"""Instructions that SQLite's machine takes to pass over a block: ten for one that ends before the window, up
-to twenty for others."""
+"""Instructions that SQLite's machine takes to pass over a block: ten for one that ends before the window,
+twelve for one of another source, up to 25 for one that rolls and was not known by the time asked about."""
 
 STEPS_AT_ONCE = 100_000
 """Instructions after which it is asked whether it goes on: some milliseconds."""
