@@ -17,7 +17,7 @@ from gridlore.domain.beliefs import Block
 from gridlore.domain.timing import NEVER, FloatArray, IntArray
 from gridlore.store.codec import unpack_floats, unpack_integers
 from gridlore.store.interface import Window
-from gridlore.store.relational import BLOCK_COLUMNS, block_from_row
+from gridlore.store.relational import BLOCK_COLUMNS, block_from_row, blocks_as_stored
 
 _START, _, _SOURCE, _ARRIVED, _TIME, _HORIZON, _TIMES, _VALUES = range(1, len(BLOCK_COLUMNS))
 
@@ -39,8 +39,7 @@ def blocks_from_rows(rows: Sequence[Row], window: Window) -> list[Block]:
     """The blocks of what was read of a window, in order of start; joined where it may be, and is worth it."""
     if window.joined and len(rows) > FEW and (joined := _join_rows(rows, window.resolution)):
         return joined
-    arrays = unpack_floats([row[_VALUES] for row in rows])
-    return [block_from_row(row, window.resolution, values) for row, values in zip(rows, arrays, strict=True)]
+    return blocks_as_stored(rows, window.resolution)
 
 
 def _join_rows(rows: Sequence[Row], resolution: int) -> list[Block] | None:

@@ -30,9 +30,9 @@ from gridlore.store.relational import (
     HEAD_COLUMNS,
     TAKES_NO_WRITES,
     RelationalStore,
+    blocks_as_stored,
     head_from_row,
     head_to_row,
-    page_blocks,
     page_parameters,
     page_statement,
     unavailable_on_failure,
@@ -310,4 +310,5 @@ def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:
 
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
-    return page_blocks(page, cursor.execute(_READ_PAGE, page_parameters(page)).fetchall())
+    rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
+    return blocks_as_stored(rows, page.resolution)

@@ -75,10 +75,10 @@ def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
     return page.sensor_id, page.before.start, page.before.seq, page.limit
 
 
-def page_blocks(page: BlockPage, rows: Sequence[Sequence[Any]]) -> list[Block]:
-    """The blocks of a page's rows."""
+def blocks_as_stored(rows: Sequence[Sequence[Any]], resolution: int) -> list[Block]:
+    """A block of each row, in the same order."""
     arrays = unpack_floats([row[-1] for row in rows])
-    return [block_from_row(row, page.resolution, values) for row, values in zip(rows, arrays, strict=True)]
+    return [block_from_row(row, resolution, values) for row, values in zip(rows, arrays, strict=True)]
 
 
 def block_from_row(row: Sequence[Any], resolution: int, values: FloatArray) -> Block:

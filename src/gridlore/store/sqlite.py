@@ -29,10 +29,10 @@ from gridlore.store.relational import (
     HEAD_COLUMNS,
     RelationalStore,
     block_to_row,
+    blocks_as_stored,
     head_from_row,
     head_to_row,
     is_damage,
-    page_blocks,
     page_parameters,
     page_statement,
     tell_damage,
@@ -309,7 +309,7 @@ def _cut(row: tuple[Any, ...], window: Window) -> tuple[Any, ...]:
 
 def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:
     rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return page_blocks(page, rows)
+    return blocks_as_stored(rows, page.resolution)
 
 
 def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:
