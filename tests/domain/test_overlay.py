@@ -216,8 +216,8 @@ def test_a_belief_just_at_the_edge_of_a_filter_counts(timing, only, counts):
 
 
 def test_a_block_between_two_events_is_refused_by_name():
-    stray = replace(fixed(event_start(0) + 3, [1.0], 1_500), seq=12)
-    with pytest.raises(GridError, match="block 12 of sensor 7"):
+    stray = fixed(event_start(0) + 3, [1.0], 1_500)
+    with pytest.raises(GridError, match="a block of sensor 7 starts at 1970-01-01T00:00:00"):
         overlay([stray], Grid(event_start(0), RESOLUTION, 4))
 
 

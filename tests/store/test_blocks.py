@@ -219,8 +219,11 @@ def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block
     return block if window.whole else block.cut(events[0], events[-1] + 1)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_window_shows_what_is_about_its_events_and_was_asked_for(filled: Store, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "few"), [(0, 2048), (1, 2048), (2, 10), (3, 0)])
+def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
+    filled: Store, seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.postgres_windows.FEW", few)
     chance = random.Random(seed)
     blocks = []
     for seq in range(1, 41):

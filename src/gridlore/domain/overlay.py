@@ -141,7 +141,7 @@ def overlay(
         start = block.start
         if block.resolution != resolution or (start - grid_start) % resolution:
             raise GridError(
-                f"block {block.seq} of sensor {block.sensor_id} starts at {format_instant(start)}, "
+                f"a block of sensor {block.sensor_id} starts at {format_instant(start)}, "
                 "which is no event of the sensor's grid"
             )
         if start < grid_end and (start >= grid_start or block.end > grid_start):
@@ -156,15 +156,13 @@ def overlay(
     ends = grid.event_ends()
     result: Picture | None = None
     for level in sorted({rank(source_id) for source_id in by_source}):
-        best = Picture.empty(grid.count)
         peers = [source_id for source_id in by_source if rank(source_id) == level]
+        best: Picture | None = None
         for source_id in sorted(peers, key=tie_order):
-            layers = split_into_layers(by_source[source_id])
-            for layer in layers if len(layers) <= DEEP else _newest_first(layers, grid, only, best):
-                _lay(join_runs(layer), grid, ends, only, best)
+            best = _lay_source(by_source[source_id], grid, ends, only, best)
         if result is None:
             result = best
-        else:
+        elif best is not None:
             missing = np.isnan(result.values)
             for into, from_ in zip(
                 (result.values, result.times, result.sources),
@@ -173,6 +171,19 @@ def overlay(
             ):
                 np.copyto(into, from_, where=missing)
     return result if result is not None else Picture.empty(grid.count)
+
+
+def _lay_source(
+    blocks: Sequence[Block], grid: Grid, ends: IntArray, only: BeliefFilter, best: Picture | None
+) -> Picture:
+    """The newer of what one source says, and of ``best``; it is laid upon that in place."""
+    layers = split_into_layers(blocks)
+    deep = len(layers) > DEEP
+    if best is None:
+        best = Picture.empty(grid.count) if deep else _lay_first(join_runs(layers.pop()), grid, ends, only)
+    for layer in _newest_first(layers, grid, only, best) if deep else layers:
+        _lay(join_runs(layer), grid, ends, only, best)
+    return best
 
 
 def split_into_layers(blocks: Iterable[Block]) -> list[list[Block]]:
@@ -272,6 +283,25 @@ def _join(run: list[Block]) -> Block:
         np.array([block.belief_time for block in run], dtype=np.int64), [block.values.size for block in run]
     )
     return replace(first, values=values, belief_time=None, belief_times=times)
+
+
+def _lay_first(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilter) -> Picture:
+    """What a layer says by itself: that of ``_lay`` upon nothing, which takes longer."""
+    block = layer[0]
+    if len(layer) > 1 or block.start > grid.start or block.end < grid.end:
+        best = Picture.empty(grid.count)
+        _lay(layer, grid, ends, only, best)
+        return best
+    values, times = _spread(block, grid, ends, 0, grid.count)
+    taken = ~np.isnan(values)
+    passed = only.passes(times, ends, slice(0, grid.count))
+    if passed is not None:
+        taken &= passed
+    if taken.all():
+        return Picture(values.copy(), times.copy(), np.full(grid.count, block.source_id))
+    return Picture(
+        np.where(taken, values, np.nan), np.where(taken, times, NEVER), np.where(taken, block.source_id, 0)
+    )
 
 
 def _lay(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilter, best: Picture) -> None:

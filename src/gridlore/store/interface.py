@@ -43,8 +43,8 @@ class Window:
     whole : bool
         Blocks are read whole and as they are stored, not cut to the window.
     joined : bool
-        What one source said without a gap, all known alike, may come as one block, with the number of one of
-        them and the arrival of the last; blocks are in any order then.
+        What one source said without a gap, all known alike, may come as one block; blocks are in any order,
+        and when they arrived, and as which, is not told.
     """
 
     sensor_id: int

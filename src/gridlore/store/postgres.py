@@ -311,4 +311,4 @@ def _heads_to_parameters(heads: Sequence[Head]) -> tuple[str, BigintArray]:
 
 def _read_page(cursor: psycopg.Cursor[Any], page: BlockPage) -> list[Block]:
     rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return blocks_as_stored(rows, page.resolution)
+    return blocks_as_stored(rows, page.sensor_id, page.resolution)

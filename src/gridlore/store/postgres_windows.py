@@ -5,31 +5,39 @@ Layer: store.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
 import psycopg
 
-from gridlore.domain.beliefs import Block
+from gridlore.domain.beliefs import MAX_BLOCK_VALUES, Block
 from gridlore.store import amounts
 from gridlore.store.columns import pack_bigints
 from gridlore.store.interface import Window
 from gridlore.store.joining import Row, blocks_from_rows
-from gridlore.store.relational import BLOCK_COLUMNS
+from gridlore.store.relational import BELIEF_COLUMNS, READ_COLUMNS
+
+FEW = 2048
+"""As many blocks are gone through without counting them: those that are passed over come back too, without
+their values. A year among four forecasts a day is less; counting makes PostgreSQL copy each row."""
+
+_Kind = tuple[bool, bool, tuple[str, ...]]
+"""What a statement depends on; see ``_kind_of``."""
 
 _WINDOW = (
     "number", "of_sensor", "first", "last", "resolution",
     "of_source", "after", "known_until", "max_values", "whole",
 )  # fmt: skip
-_ONE_WINDOW = f"(SELECT {', '.join(f'%s::bigint AS {name}' for name in _WINDOW)}) w"
-_WINDOWS = f"unnest({', '.join(['%s::bigint[]'] * len(_WINDOW))}) AS w({', '.join(_WINDOW)})"
-_TOUCHING = """
+_ONE_WINDOW = f"(SELECT {', '.join(f'%({name})s::bigint AS {name}' for name in _WINDOW)}) w"
+_WINDOWS = f"unnest({', '.join(f'%({name})s::bigint[]' for name in _WINDOW)}) AS w({', '.join(_WINDOW)})"
+_GONE_THROUGH = """
     FROM (
-        SELECT *, row_number() OVER () AS nth FROM {windows}
-        CROSS JOIN LATERAL (SELECT * FROM belief_block b
+        SELECT *{counting} FROM {windows}
+        CROSS JOIN LATERAL (SELECT {columns} FROM belief_block b
             WHERE b.sensor_id = w.of_sensor AND b.start > w.after AND b.start < w.last OFFSET 0) b
-        LIMIT %s
+        LIMIT %(most_through)s + 1
     ) b
     CROSS JOIN LATERAL (SELECT octet_length(b.event_values) / 8 AS count) known
     CROSS JOIN LATERAL (
@@ -37,36 +45,39 @@ _TOUCHING = """
             CASE WHEN b.whole = 1 THEN known.count
                 ELSE least((b.last - b.start + b.resolution - 1) / b.resolution, known.count) END AS last
     ) cut
-    WHERE b.nth > %s OR (
-        b.start + known.count * b.resolution > b.first
-        AND coalesce(b.source_id = b.of_source, true)
-        AND coalesce(
-            b.belief_time <= b.known_until,
-            greatest(b.start, b.first) + b.resolution - b.belief_horizon <= b.known_until,
-            true
-        )
-        AND known.count <= b.max_values
-        AND coalesce(b.source_id = ANY(%s::bigint[]), true)
-    )
 """
-"""What touches windows, and from which value to which it does. A row that ends before its window is passed
-over here, and its values are not read. ``OFFSET 0``: PostgreSQL must look up the rows of each window by their
-key, where it may rather go through a whole table of some ten thousand rows. It goes through one row more than
-it may, which then is among the answers, whatever it says."""
-_AS_IT_IS = """
-    CASE WHEN b.whole = 1 OR b.start >= b.first AND b.start + known.count * b.resolution <= b.last THEN"""
-"""Asked of each row first: it takes less than to work out how much of it is to be cut."""
-_CUT_COLUMNS = {
-    "start": f"{_AS_IT_IS} b.start ELSE b.start + cut.first * b.resolution END",
-    **{
-        column: f"{_AS_IT_IS} b.{column} ELSE substring(b.{column} "
-        "FROM (8 * cut.first + 1)::int FOR greatest(8 * (cut.last - cut.first), 0)::int) END"
-        for column in ("belief_times", "event_values")
-    },
+"""What may touch windows, and from which value to which it does. ``OFFSET 0``: PostgreSQL must look up the
+rows of each window by their key, where it may rather go through a whole table of some ten thousand rows. It
+goes through one row more than it may, so that this shows."""
+_TOUCHES = "b.start + known.count * b.resolution > b.first"
+_LIMITS = {
+    "of_source": "coalesce(b.source_id = b.of_source, true)",
+    "known_until": """coalesce(
+        b.belief_time <= b.known_until,
+        greatest(b.start, b.first) + b.resolution - b.belief_horizon <= b.known_until,
+        true
+    )""",
+    "max_values": "known.count <= b.max_values",
+    "of_sources": "b.source_id = ANY(%(of_sources)s::bigint[])",
 }
-_COLUMNS = ", ".join(_CUT_COLUMNS.get(column, f"b.{column}") for column in BLOCK_COLUMNS)
-_READ_BLOCKS = f"SELECT b.nth, b.number, {_COLUMNS} {_TOUCHING} LIMIT %s"
-_WEIGH_BLOCKS = f"""
+"""What else may be asked of a row; only what limits is asked."""
+_AS_IT_IS = "b.whole = 1 OR b.start >= b.first AND b.start + known.count * b.resolution <= b.last"
+"""Asked of each row first: it takes less than to work out how much of it is to be cut."""
+_CUT = "substring(b.{0} FROM (8 * cut.first + 1)::int FOR greatest(8 * (cut.last - cut.first), 0)::int)"
+_CUT_COLUMNS = {
+    "start": f"CASE WHEN {_AS_IT_IS} THEN b.start ELSE b.start + cut.first * b.resolution END",
+    "belief_times": f"CASE WHEN b.belief_times IS NULL OR NOT ({{touching}}) THEN NULL "
+    f"WHEN {_AS_IT_IS} THEN b.belief_times ELSE {_CUT.format('belief_times')} END",
+    "event_values": f"CASE WHEN NOT ({{touching}}) THEN NULL "
+    f"WHEN {_AS_IT_IS} THEN b.event_values ELSE {_CUT.format('event_values')} END",
+}
+"""A row that is passed over comes without its values: they are not even read."""
+_READ = f"SELECT {{cut}}, b.number {_GONE_THROUGH}"
+_COUNTED = ", row_number() OVER () AS nth"
+_TOUCHING = f"{_GONE_THROUGH} WHERE b.nth > %(most_through)s OR {{touching}}"
+_READ_COUNTED = f"SELECT {{cut}}, b.nth, b.number {_TOUCHING}"
+_READ_SOME = f"{_READ_COUNTED} LIMIT %(most)s + 1"
+_WEIGH = f"""
     SELECT max(b.nth), sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END
         + (known.count - cut.last + cut.first) * 8 / {amounts.PASSED_OVER} + {amounts.ROW_OVERHEAD})
     {_TOUCHING}
@@ -85,28 +96,65 @@ def read_blocks(
     """
     if not windows:
         return []
-    place, asked = _ask_for_windows(windows)
-    most_through = amounts.MAX_GONE_THROUGH
-    of_sources = None if source_ids is None else pack_bigints(source_ids)
-    parameters = (*asked, most_through + 1, most_through, of_sources)
-    statement = _READ_BLOCKS.format(windows=place)
-    most = amounts.max_rows(windows)
-    rows = cursor.execute(statement, (*parameters, most + 1)).fetchall()
-    if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
-        ((through, size),) = cursor.execute(_WEIGH_BLOCKS.format(windows=place), parameters).fetchall()
-        amounts.check_count(through or 0)
-        amounts.check_amount(int(size or 0))
-        rows = cursor.execute(statement, (*parameters, None)).fetchall()
-    amounts.check_count(max([row[0] for row in rows], default=0))
-    rows.sort(key=itemgetter(3))  # by start; the database would move whole rows
+    asked = _ask_for_windows(windows)
+    if source_ids is not None:
+        asked["of_sources"] = pack_bigints(source_ids)
+    kind = _kind_of(windows, source_ids is not None)
+    few = min(FEW, amounts.MAX_GONE_THROUGH, amounts.max_rows(windows))
+    rows = cursor.execute(_statement(_READ, *kind), {**asked, "most_through": few}).fetchall()
+    if len(rows) > few:
+        rows = _read_counted(cursor, kind, asked, amounts.max_rows(windows))
+    rows.sort(key=itemgetter(0))  # by start; the database would move whole rows
     found: list[list[Row]] = [[] for _ in windows]
     for row in rows:
-        found[row[1]].append(row[2:])
+        if row[5] is not None:
+            found[row[-1]].append(row)
     return [blocks_from_rows(some, window) for some, window in zip(found, windows, strict=True)]
 
 
-def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]]:
-    """The relation of the windows, and its parameters."""
+def _read_counted(
+    cursor: psycopg.Cursor[Any], kind: _Kind, asked: Mapping[str, object], most: int
+) -> list[Row]:
+    """What touches windows, which may be much; ``most`` rows are not too much, however long they are."""
+    asked = {**asked, "most_through": amounts.MAX_GONE_THROUGH, "most": most}
+    rows = cursor.execute(_statement(_READ_SOME, *kind), asked).fetchall()
+    if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
+        ((through, size),) = cursor.execute(_statement(_WEIGH, *kind), asked).fetchall()
+        amounts.check_count(through or 0)
+        amounts.check_amount(int(size or 0))
+        rows = cursor.execute(_statement(_READ_COUNTED, *kind), asked).fetchall()
+    amounts.check_count(max([row[-2] for row in rows], default=0))
+    return rows
+
+
+def _kind_of(windows: Sequence[Window], of_sources: bool) -> _Kind:
+    """Whether it is one window, whether all may be joined, and what limits any of them."""
+    limited = {
+        "of_source": any(window.source_id is not None for window in windows),
+        "known_until": any(window.known_until is not None for window in windows),
+        "max_values": any(window.max_values < MAX_BLOCK_VALUES for window in windows),
+        "of_sources": of_sources,
+    }
+    joined = all(window.joined for window in windows)
+    return len(windows) == 1, joined, tuple([name for name, is_limit in limited.items() if is_limit])
+
+
+@cache
+def _statement(template: str, one: bool, joined: bool, limits: tuple[str, ...]) -> str:
+    columns = BELIEF_COLUMNS if joined else READ_COLUMNS
+    touching = f"({' AND '.join([_TOUCHES, *[_LIMITS[name] for name in limits]])})"
+    cut = ", ".join([_CUT_COLUMNS.get(column, f"b.{column}") for column in columns])
+    return template.format(
+        cut=cut.format(touching=touching),
+        touching=touching,
+        columns=", ".join(columns),
+        windows=_ONE_WINDOW if one else _WINDOWS,
+        counting="" if template == _READ else _COUNTED,
+    )
+
+
+def _ask_for_windows(windows: Sequence[Window]) -> dict[str, object]:
+    """The columns of the windows, by name; of one, its cells."""
     rows = [
         (
             number,
@@ -123,5 +171,5 @@ def _ask_for_windows(windows: Sequence[Window]) -> tuple[str, tuple[object, ...]
         for number, window in enumerate(windows)
     ]
     if len(rows) == 1:
-        return _ONE_WINDOW, rows[0]
-    return _WINDOWS, tuple([pack_bigints(column) for column in zip(*rows, strict=True)])
+        return dict(zip(_WINDOW, rows[0], strict=True))
+    return {name: pack_bigints(cells) for name, cells in zip(_WINDOW, zip(*rows, strict=True), strict=True)}

@@ -35,6 +35,12 @@ from gridlore.store.interface import BlockPage, DirectoryRecords
 HEAD_COLUMNS = tuple(str(column.name) for column in schema.sensor_head.columns)
 BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
 
+BELIEF_COLUMNS = ("start", "source_id", "belief_time", "belief_horizon", "belief_times", "event_values")
+"""What a block says. Rows that are read begin with these."""
+
+READ_COLUMNS = (*BELIEF_COLUMNS, "seq", "recorded_at")
+"""What is read of a block as it is stored."""
+
 HeadRow = tuple[
     int, int, int | None, int | None,
     int | None, float | None, int | None, int | None,
@@ -64,7 +70,7 @@ def head_to_row(head: Head) -> HeadRow:
 def page_statement(mark: str) -> str:
     """The statement that reads a page of blocks, and its parameters' order: sensor, start, seq, limit."""
     return (
-        f"SELECT {', '.join(BLOCK_COLUMNS)} FROM belief_block "
+        f"SELECT {', '.join(READ_COLUMNS)} FROM belief_block "
         f"WHERE sensor_id = {mark} AND (start, seq) < ({mark}, {mark}) "
         f"ORDER BY start DESC, seq DESC LIMIT {mark}"
     )
@@ -75,18 +81,27 @@ def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
     return page.sensor_id, page.before.start, page.before.seq, page.limit
 
 
-def blocks_as_stored(rows: Sequence[Sequence[Any]], resolution: int) -> list[Block]:
-    """A block of each row, in the same order."""
-    arrays = unpack_floats([row[-1] for row in rows])
-    return [block_from_row(row, resolution, values) for row, values in zip(rows, arrays, strict=True)]
+def blocks_as_stored(rows: Sequence[Sequence[Any]], sensor_id: int, resolution: int) -> list[Block]:
+    """A block of each row, which begins with READ_COLUMNS, in the same order."""
+    blocks = blocks_as_believed(rows, sensor_id, resolution)
+    for block, row in zip(blocks, rows, strict=True):
+        block.seq, block.recorded_at = row[6:8]
+    return blocks
 
 
-def block_from_row(row: Sequence[Any], resolution: int, values: FloatArray) -> Block:
-    """A block from its columns, in the order of BLOCK_COLUMNS; ``values``: its last one, unpacked."""
-    sensor_id, start, seq, source_id, recorded_at, belief_time, belief_horizon, times, _ = row
+def blocks_as_believed(rows: Sequence[Sequence[Any]], sensor_id: int, resolution: int) -> list[Block]:
+    """The same of rows that begin with BELIEF_COLUMNS: when they arrived, and as which, is not told."""
+    arrays = unpack_floats([row[5] for row in rows])
+    return [
+        block_from_row(row, sensor_id, resolution, values) for row, values in zip(rows, arrays, strict=True)
+    ]
+
+
+def block_from_row(row: Sequence[Any], sensor_id: int, resolution: int, values: FloatArray) -> Block:
+    """What a row says that begins with BELIEF_COLUMNS; ``values``: the last of them, unpacked."""
+    start, source_id, belief_time, belief_horizon, times = row[:5]
     belief_times = None if times is None else unpack_integers(times)
-    known = (belief_time, belief_horizon, belief_times)
-    return Block(sensor_id, source_id, start, resolution, values, *known, recorded_at, seq)
+    return Block(sensor_id, source_id, start, resolution, values, belief_time, belief_horizon, belief_times)
 
 
 def block_to_row(block: Block) -> BlockRow:

@@ -25,8 +25,10 @@ from gridlore.store.audit import write_entry
 from gridlore.store.interface import BlockPage, Window
 from gridlore.store.joining import blocks_from_rows
 from gridlore.store.relational import (
+    BELIEF_COLUMNS,
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
+    READ_COLUMNS,
     RelationalStore,
     block_to_row,
     blocks_as_stored,
@@ -42,8 +44,8 @@ from gridlore.store.relational import (
 BUSY_TIMEOUT = 5.0
 """How long a write waits for another process's. [s]"""
 
-_READ_BLOCKS = f"""
-    SELECT {", ".join(BLOCK_COLUMNS)} FROM belief_block
+_READ_BLOCKS = """
+    SELECT {columns} FROM belief_block
     WHERE sensor_id = ? AND start > ? AND start < ? AND start + length(event_values) / 8 * ? > ?"""
 """A row that ends before the window is passed over here: its values are not read, and no other Python thread
 gets to run because of it."""
@@ -262,11 +264,11 @@ def _read_windows(
         cursor.execute(*_ask_for_blocks(window, source_ids))
         within = window.end - MAX_BLOCK_VALUES * window.resolution
         while part := cursor.fetchmany(FETCHED_AT_ONCE):
-            if not window.whole and (part[0][1] < window.start or part[-1][1] > within):
-                read = sum([len(row[-1]) for row in part])
-                part = [row if window.start <= row[1] <= within else _cut(row, window) for row in part]
-                size += (read - sum([len(row[-1]) for row in part])) // amounts.PASSED_OVER
-            size += sum([len(row[-1]) if row[-2] is None else 2 * len(row[-1]) for row in part])
+            if not window.whole and (part[0][0] < window.start or part[-1][0] > within):
+                read = sum([len(row[5]) for row in part])
+                part = [row if window.start <= row[0] <= within else _cut(row, window) for row in part]
+                size += (read - sum([len(row[5]) for row in part])) // amounts.PASSED_OVER
+            size += sum([len(row[5]) if row[4] is None else 2 * len(row[5]) for row in part])
             size += len(part) * amounts.ROW_OVERHEAD
             amounts.check_amount(size)
             rows += part
@@ -291,25 +293,26 @@ def _ask_for_blocks(window: Window, source_ids: Collection[int] | None) -> tuple
     if source_ids is not None:
         limits.append(_OF_SOURCES)
         parameters.append(str(list(source_ids)))
-    return "\n    AND ".join([_READ_BLOCKS, *limits]) + " ORDER BY start", parameters
+    statement = _READ_BLOCKS.format(columns=", ".join(BELIEF_COLUMNS if window.joined else READ_COLUMNS))
+    return "\n    AND ".join([statement, *limits]) + " ORDER BY start", parameters
 
 
 def _cut(row: tuple[Any, ...], window: Window) -> tuple[Any, ...]:
     """A row of a block without what it says beyond the window."""
-    start, resolution = row[1], window.resolution
-    count = len(row[-1]) // 8
+    start, source_id, known, horizon, times, values, *rest = row
+    resolution, count = window.resolution, len(values) // 8
     first = max(0, (window.start - start) // resolution)
     last = min(count, -((start - window.end) // resolution))
     if last - first == count:
         return row
     part = slice(8 * first, 8 * last)
-    times = None if row[-2] is None else row[-2][part]
-    return (row[0], start + first * resolution, *row[2:-2], times, row[-1][part])
+    times = None if times is None else times[part]
+    return (start + first * resolution, source_id, known, horizon, times, values[part], *rest)
 
 
 def _read_page(cursor: sqlite3.Cursor, page: BlockPage) -> list[Block]:
     rows = cursor.execute(_READ_PAGE, page_parameters(page)).fetchall()
-    return blocks_as_stored(rows, page.resolution)
+    return blocks_as_stored(rows, page.sensor_id, page.resolution)
 
 
 def _read_heads(cursor: sqlite3.Cursor, sensor_ids: Sequence[int]) -> dict[int, Head]:

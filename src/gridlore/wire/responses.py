@@ -148,6 +148,8 @@ def group_series(noun: str, series: Sequence[Series]) -> Body:
     One sensor: ``noun`` and ``values``; several that are all alike: its plural and ``values``; else
     ``groups`` of these.
     """
+    if len(series) == 1:
+        return _write_group(noun, series)
     groups: dict[object, list[Series]] = {}
     for one in series:
         key = (one.values.tobytes(), *one.facts.values())
