@@ -298,7 +298,8 @@ def _lay_first(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilte
     if passed is not None:
         taken &= passed
     if taken.all():
-        return Picture(values.copy(), times.copy(), np.full(grid.count, block.source_id))
+        own_times = times if times.base is None else times.copy()
+        return Picture(values.copy(), own_times, np.full(grid.count, block.source_id))
     return Picture(
         np.where(taken, values, np.nan), np.where(taken, times, NEVER), np.where(taken, block.source_id, 0)
     )

@@ -120,11 +120,12 @@ class Grid:
 
     def event_starts(self) -> IntArray:
         """Start of each event, shape (count,). [µs since epoch]"""
-        return self.start + self.resolution * np.arange(self.count, dtype=np.int64)
+        return np.arange(self.start, self.end, self.resolution, dtype=np.int64)
 
     def event_ends(self) -> IntArray:
         """End of each event, shape (count,). [µs since epoch]"""
-        return self.event_starts() + self.resolution
+        step = self.resolution
+        return np.arange(self.start + step, self.end + step, step, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
