@@ -50,6 +50,17 @@ def fixed(start: int, values: list[float], belief_time: int, source_id: int = 1)
     return Block(SENSOR, source_id, start, RESOLUTION, np.array(values), belief_time=belief_time)
 
 
+@given(st.data(), block_lists(), grids())
+def test_blocks_are_left_as_they_are_and_their_arrays_are_not_given_away(data, blocks, grid):
+    arrays = [array for block in blocks for array in (block.values, block.belief_times) if array is not None]
+    for array in arrays:
+        array.setflags(write=False)
+    picture = overlay(blocks, grid, data.draw(filters(grid)), sources=SOURCES)
+    for given_out in (picture.values, picture.times, picture.sources):
+        assert given_out.flags.writeable
+        assert not any(np.shares_memory(given_out, array) for array in arrays)
+
+
 @given(st.data(), block_lists(source_ids=[1]), grids())
 def test_the_newest_belief_that_passes_every_filter_wins(data, blocks, grid):
     only = data.draw(filters(grid))
@@ -217,7 +228,7 @@ def test_a_belief_just_at_the_edge_of_a_filter_counts(timing, only, counts):
 
 def test_a_block_between_two_events_is_refused_by_name():
     stray = fixed(event_start(0) + 3, [1.0], 1_500)
-    with pytest.raises(GridError, match="a block of sensor 7 starts at 1970-01-01T00:00:00"):
+    with pytest.raises(GridError, match="a block of source 1 about sensor 7 starts at 1970-01-01T00:00:00"):
         overlay([stray], Grid(event_start(0), RESOLUTION, 4))
 
 

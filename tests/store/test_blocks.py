@@ -1,6 +1,7 @@
 """Blocks and heads come back from a store as they went in."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from gridlore.domain.timing import DAY, HOUR, MINUTE, IntArray
 from gridlore.store.amounts import ROW_OVERHEAD
 from gridlore.store.interface import Store, Window
 from tests.conftest import Databases
+from tests.domain.strategies import beliefs_of
 
 QUARTER = 15 * MINUTE
 
@@ -196,6 +198,11 @@ def test_a_question_goes_through_so_many_blocks_though_they_are_not_what_is_aske
         filled.read_blocks([replace(window, source_id=1) for window in many])
 
 
+def in_order(found: Sequence[Block]) -> list[tuple[int, int, int, float]]:
+    """Every belief of some blocks."""
+    return sorted((one.event_start, one.source_id, one.belief_time, one.value) for one in beliefs_of(found))
+
+
 def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block | None:
     """What a window shows of a block, event by event."""
     events = [
@@ -219,11 +226,13 @@ def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block
     return block if window.whole else block.cut(events[0], events[-1] + 1)
 
 
-@pytest.mark.parametrize(("seed", "few"), [(0, 2048), (1, 2048), (2, 10), (3, 0)])
+@pytest.mark.parametrize(("seed", "uncounted"), [(0, 2048), (1, 2048), (2, 10), (3, 0)])
 def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
-    filled: Store, seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+    filled: Store, seed: int, uncounted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridlore.store.postgres_windows.FEW", few)
+    monkeypatch.setattr("gridlore.store.postgres_windows.UNCOUNTED", uncounted)
+    monkeypatch.setattr("gridlore.store.joining.FEW", 0)
+    monkeypatch.setattr("gridlore.store.joining.WORTH_JOINING", 1)
     chance = random.Random(seed)
     blocks = []
     for seq in range(1, 41):
@@ -247,7 +256,7 @@ def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
                 Window(
                     chance.choice([1, 2]),
                     start * QUARTER,
-                    (start + chance.choice([1, 7, 100])) * QUARTER,
+                    (start + chance.choice([1, 7, 100, 3000])) * QUARTER,
                     QUARTER,
                     chance.choice([None, 1, 2]),
                     chance.choice([None, chance.randrange(-400, 400) * QUARTER]),
@@ -263,6 +272,8 @@ def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
             assert all(one.start <= after.start for one, after in pairwise(found)), window
             mine = {part.seq: part for part in found}
             assert all(same(part, mine[part.seq]) for part in shown), window
+            (joined,) = filled.read_blocks([replace(window, joined=True)], source_ids)
+            assert in_order(joined) == in_order(found), window
 
 
 def test_a_file_that_cannot_be_written_is_not_writable(

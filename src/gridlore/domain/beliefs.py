@@ -42,9 +42,9 @@ class Block:
     belief_times : int64 array, shape (n,), optional
         See the module; exactly one of the three is given. [µs since epoch]
     recorded_at : int
-        When it arrived; of a merged block, when its last part did. [µs since epoch]
+        When it arrived; of a merged block, when its last part did; 0 where it was not read. [µs since epoch]
     seq : int
-        Position in the sensor's order of arrival; 0 until it is stored.
+        Position in the sensor's order of arrival; 0 until it is stored, and where it was not read.
     """
 
     sensor_id: int

@@ -141,7 +141,8 @@ def overlay(
         start = block.start
         if block.resolution != resolution or (start - grid_start) % resolution:
             raise GridError(
-                f"a block of sensor {block.sensor_id} starts at {format_instant(start)}, "
+                f"a block of source {block.source_id} about sensor {block.sensor_id} starts at "
+                f"{format_instant(start)}, "
                 "which is no event of the sensor's grid"
             )
         if start < grid_end and (start >= grid_start or block.end > grid_start):
@@ -176,11 +177,11 @@ def overlay(
 def _lay_source(
     blocks: Sequence[Block], grid: Grid, ends: IntArray, only: BeliefFilter, best: Picture | None
 ) -> Picture:
-    """The newer of what one source says, and of ``best``; it is laid upon that in place."""
+    """What one source says, laid upon ``best`` in place; None: upon nothing."""
     layers = split_into_layers(blocks)
     deep = len(layers) > DEEP
     if best is None:
-        best = Picture.empty(grid.count) if deep else _lay_first(join_runs(layers.pop()), grid, ends, only)
+        best = Picture.empty(grid.count) if deep else _lay_first(join_runs(layers.pop(0)), grid, ends, only)
     for layer in _newest_first(layers, grid, only, best) if deep else layers:
         _lay(join_runs(layer), grid, ends, only, best)
     return best
@@ -286,7 +287,7 @@ def _join(run: list[Block]) -> Block:
 
 
 def _lay_first(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilter) -> Picture:
-    """What a layer says by itself: that of ``_lay`` upon nothing, which takes longer."""
+    """The same as ``_lay`` upon an empty picture, in less time where one block tells of the whole grid."""
     block = layer[0]
     if len(layer) > 1 or block.start > grid.start or block.end < grid.end:
         best = Picture.empty(grid.count)
@@ -298,7 +299,7 @@ def _lay_first(layer: list[Block], grid: Grid, ends: IntArray, only: BeliefFilte
     if passed is not None:
         taken &= passed
     if taken.all():
-        own_times = times if times.base is None else times.copy()
+        own_times = times if block.belief_times is None else times.copy()
         return Picture(values.copy(), own_times, np.full(grid.count, block.source_id))
     return Picture(
         np.where(taken, values, np.nan), np.where(taken, times, NEVER), np.where(taken, block.source_id, 0)

@@ -123,7 +123,8 @@ class Query:
     ) -> Sequence[Block]:
         """All that is known about a sensor's events, to be overlaid ``times`` times.
 
-        ``joined``: as in store.interface.Window; what is joined tells less of when it was known.
+        ``joined``: as in store.interface.Window; what is joined tells less of when it was known, and nothing
+        of when it arrived.
 
         Raises
         ------

@@ -6,6 +6,7 @@ and then joined to the others whenever it is laid over what else is known.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,9 +16,14 @@ import numpy as np
 from gridlore.domain.beliefs import Block
 from gridlore.store.codec import unpack_floats, unpack_integers
 from gridlore.store.interface import Window
-from gridlore.store.relational import block_from_row, blocks_as_believed, blocks_as_stored
-
-_START, _SOURCE, _TIME, _HORIZON, _TIMES, _VALUES = range(6)
+from gridlore.store.relational import (
+    TIME,
+    TIMES,
+    VALUES,
+    block_from_row,
+    blocks_as_believed,
+    blocks_as_stored,
+)
 
 Row = tuple[Any, ...]
 """Begins with READ_COLUMNS, or with BELIEF_COLUMNS alone where it may be joined."""
@@ -56,7 +62,7 @@ def _find_runs(rows: Sequence[Row], resolution: int) -> list[list[Row]]:
     """
     runs: list[list[Row]] = []
     ending: dict[object, dict[int, list[Row]]] = {}  # of each kind, the run that ends at a time
-    others: dict[object, list[list[Row]]] = {}  # and those that end at the same
+    others: dict[object, deque[list[Row]]] = {}  # and those that end at the same
     for row in rows:
         start, source_id, _, horizon, times, values = row[:6]
         kind = (source_id, horizon, times is None)
@@ -68,25 +74,25 @@ def _find_runs(rows: Sequence[Row], resolution: int) -> list[list[Row]]:
             run = []
             runs.append(run)
         elif others and (waiting := others.get((kind, start))):
-            ends[start] = waiting.pop(0)
+            ends[start] = waiting.popleft()
         run.append(row)
         end = start + len(values) // 8 * resolution
         if ends.setdefault(end, run) is not run:
-            others.setdefault((kind, end), []).append(run)
+            others.setdefault((kind, end), deque()).append(run)
     return runs
 
 
 def _join_run(rows: Sequence[Row], window: Window) -> Block:
-    packed = [row[_VALUES] for row in rows]
+    packed = [row[VALUES] for row in rows]
     (values,) = unpack_floats([b"".join(packed)])
     first = block_from_row(rows[0], window.sensor_id, window.resolution, values)
     if len(rows) == 1:
         return first
     times = first.belief_times
     if times is not None:
-        times = unpack_integers(b"".join([row[_TIMES] for row in rows]))
-    elif first.belief_time is not None and len({row[_TIME] for row in rows}) > 1:
-        known = np.array([row[_TIME] for row in rows], dtype=np.int64)
+        times = unpack_integers(b"".join([row[TIMES] for row in rows]))
+    elif first.belief_time is not None and len({row[TIME] for row in rows}) > 1:
+        known = np.array([row[TIME] for row in rows], dtype=np.int64)
         times = known.repeat([len(one) // 8 for one in packed])
     return replace(
         first,

@@ -17,11 +17,11 @@ from gridlore.store import amounts
 from gridlore.store.columns import pack_bigints
 from gridlore.store.interface import Window
 from gridlore.store.joining import Row, blocks_from_rows
-from gridlore.store.relational import BELIEF_COLUMNS, READ_COLUMNS
+from gridlore.store.relational import BELIEF_COLUMNS, READ_COLUMNS, START, VALUES
 
-FEW = 2048
-"""As many blocks are gone through without counting them: those that are passed over come back too, without
-their values. A year among four forecasts a day is less; counting makes PostgreSQL copy each row."""
+UNCOUNTED = 2048
+"""So many blocks are gone through without counting them, which would make PostgreSQL copy each row: those
+that are passed over come back too, without their values. A year among four forecasts a day is less."""
 
 _Kind = tuple[bool, bool, tuple[str, ...]]
 """What a statement depends on; see ``_kind_of``."""
@@ -66,17 +66,19 @@ _AS_IT_IS = "b.whole = 1 OR b.start >= b.first AND b.start + known.count * b.res
 _CUT = "substring(b.{0} FROM (8 * cut.first + 1)::int FOR greatest(8 * (cut.last - cut.first), 0)::int)"
 _CUT_COLUMNS = {
     "start": f"CASE WHEN {_AS_IT_IS} THEN b.start ELSE b.start + cut.first * b.resolution END",
-    "belief_times": f"CASE WHEN b.belief_times IS NULL OR NOT ({{touching}}) THEN NULL "
-    f"WHEN {_AS_IT_IS} THEN b.belief_times ELSE {_CUT.format('belief_times')} END",
-    "event_values": f"CASE WHEN NOT ({{touching}}) THEN NULL "
-    f"WHEN {_AS_IT_IS} THEN b.event_values ELSE {_CUT.format('event_values')} END",
+    **{
+        column: f"CASE {{passing}} WHEN {_AS_IT_IS} THEN b.{column} ELSE {_CUT.format(column)} END"
+        for column in ("belief_times", "event_values")
+    },
 }
-"""A row that is passed over comes without its values: they are not even read."""
-_READ = f"SELECT {{cut}}, b.number {_GONE_THROUGH}"
-_COUNTED = ", row_number() OVER () AS nth"
+_PASSING = "WHEN NOT {touching} THEN NULL"
+"""Values of a row that is passed over are not even read."""
+_COUNTING = ", row_number() OVER () AS nth"
+_READ_UNCOUNTED = f"SELECT {{cut}} {_GONE_THROUGH}"
 _TOUCHING = f"{_GONE_THROUGH} WHERE b.nth > %(most_through)s OR {{touching}}"
-_READ_COUNTED = f"SELECT {{cut}}, b.nth, b.number {_TOUCHING}"
-_READ_SOME = f"{_READ_COUNTED} LIMIT %(most)s + 1"
+"""The row that is one too many is among the answers, whatever it says."""
+_READ = f"SELECT {{cut}}, b.nth, b.number {_TOUCHING}"
+_READ_SOME = f"{_READ} LIMIT %(most)s + 1"
 _WEIGH = f"""
     SELECT max(b.nth), sum((cut.last - cut.first) * CASE WHEN b.belief_times IS NULL THEN 8 ELSE 16 END
         + (known.count - cut.last + cut.first) * 8 / {amounts.PASSED_OVER} + {amounts.ROW_OVERHEAD})
@@ -100,30 +102,44 @@ def read_blocks(
     if source_ids is not None:
         asked["of_sources"] = pack_bigints(source_ids)
     kind = _kind_of(windows, source_ids is not None)
-    few = min(FEW, amounts.MAX_GONE_THROUGH, amounts.max_rows(windows))
-    rows = cursor.execute(_statement(_READ, *kind), {**asked, "most_through": few}).fetchall()
-    if len(rows) > few:
-        rows = _read_counted(cursor, kind, asked, amounts.max_rows(windows))
-    rows.sort(key=itemgetter(0))  # by start; the database would move whole rows
+    if len(windows) == 1 and windows[0].count > MAX_BLOCK_VALUES:  # before a shorter one more may lie
+        rows = _read_uncounted(cursor, kind, asked, amounts.max_rows(windows))
+        if rows is not None:
+            return [blocks_from_rows(rows, windows[0])]
+    rows = _read_counted(cursor, kind, asked, amounts.max_rows(windows))
     found: list[list[Row]] = [[] for _ in windows]
     for row in rows:
-        if row[5] is not None:
-            found[row[-1]].append(row)
+        found[row[-1]].append(row)
     return [blocks_from_rows(some, window) for some, window in zip(found, windows, strict=True)]
+
+
+def _read_uncounted(
+    cursor: psycopg.Cursor[Any], kind: _Kind, asked: Mapping[str, object], most: int
+) -> list[Row] | None:
+    """What touches one window, in order of start; None if that may be much, or stands among much."""
+    few = min(UNCOUNTED, amounts.MAX_GONE_THROUGH)
+    rows = cursor.execute(_statement(_READ_UNCOUNTED, *kind), {**asked, "most_through": few}).fetchall()
+    if len(rows) > few:
+        return None
+    rows = [row for row in rows if row[VALUES] is not None]
+    rows.sort(key=itemgetter(START))  # the database would move whole rows
+    return rows if len(rows) <= most else None
 
 
 def _read_counted(
     cursor: psycopg.Cursor[Any], kind: _Kind, asked: Mapping[str, object], most: int
 ) -> list[Row]:
-    """What touches windows, which may be much; ``most`` rows are not too much, however long they are."""
+    """What touches windows, in order of start; ``most`` rows are not too much, however long they are."""
     asked = {**asked, "most_through": amounts.MAX_GONE_THROUGH, "most": most}
     rows = cursor.execute(_statement(_READ_SOME, *kind), asked).fetchall()
     if len(rows) > most:  # perhaps too much; the driver has all rows before we see the first
+        del rows
         ((through, size),) = cursor.execute(_statement(_WEIGH, *kind), asked).fetchall()
         amounts.check_count(through or 0)
         amounts.check_amount(int(size or 0))
-        rows = cursor.execute(_statement(_READ_COUNTED, *kind), asked).fetchall()
+        rows = cursor.execute(_statement(_READ, *kind), asked).fetchall()
     amounts.check_count(max([row[-2] for row in rows], default=0))
+    rows.sort(key=itemgetter(START))
     return rows
 
 
@@ -143,13 +159,14 @@ def _kind_of(windows: Sequence[Window], of_sources: bool) -> _Kind:
 def _statement(template: str, one: bool, joined: bool, limits: tuple[str, ...]) -> str:
     columns = BELIEF_COLUMNS if joined else READ_COLUMNS
     touching = f"({' AND '.join([_TOUCHES, *[_LIMITS[name] for name in limits]])})"
-    cut = ", ".join([_CUT_COLUMNS.get(column, f"b.{column}") for column in columns])
+    counted = template is not _READ_UNCOUNTED
+    passing = "" if counted else _PASSING.format(touching=touching)
     return template.format(
-        cut=cut.format(touching=touching),
+        cut=", ".join([_CUT_COLUMNS.get(name, f"b.{name}") for name in columns]).format(passing=passing),
         touching=touching,
         columns=", ".join(columns),
         windows=_ONE_WINDOW if one else _WINDOWS,
-        counting="" if template == _READ else _COUNTED,
+        counting=_COUNTING if counted else "",
     )
 
 

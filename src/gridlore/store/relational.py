@@ -38,8 +38,11 @@ BLOCK_COLUMNS = tuple(column.name for column in schema.belief_block.columns)
 BELIEF_COLUMNS = ("start", "source_id", "belief_time", "belief_horizon", "belief_times", "event_values")
 """What a block says. Rows that are read begin with these."""
 
-READ_COLUMNS = (*BELIEF_COLUMNS, "seq", "recorded_at")
+READ_COLUMNS = (*BELIEF_COLUMNS, "recorded_at", "seq")
 """What is read of a block as it is stored."""
+
+START, TIME, TIMES, VALUES = 0, 2, 4, 5
+"""Where these stand in a row."""
 
 HeadRow = tuple[
     int, int, int | None, int | None,
@@ -83,25 +86,34 @@ def page_parameters(page: BlockPage) -> tuple[int, int, int, int]:
 
 def blocks_as_stored(rows: Sequence[Sequence[Any]], sensor_id: int, resolution: int) -> list[Block]:
     """A block of each row, which begins with READ_COLUMNS, in the same order."""
-    blocks = blocks_as_believed(rows, sensor_id, resolution)
-    for block, row in zip(blocks, rows, strict=True):
-        block.seq, block.recorded_at = row[6:8]
-    return blocks
+    arrays = unpack_floats([row[VALUES] for row in rows])
+    return [
+        block_from_row(row, sensor_id, resolution, values, *row[6:8])
+        for row, values in zip(rows, arrays, strict=True)
+    ]
 
 
 def blocks_as_believed(rows: Sequence[Sequence[Any]], sensor_id: int, resolution: int) -> list[Block]:
     """The same of rows that begin with BELIEF_COLUMNS: when they arrived, and as which, is not told."""
-    arrays = unpack_floats([row[5] for row in rows])
+    arrays = unpack_floats([row[VALUES] for row in rows])
     return [
         block_from_row(row, sensor_id, resolution, values) for row, values in zip(rows, arrays, strict=True)
     ]
 
 
-def block_from_row(row: Sequence[Any], sensor_id: int, resolution: int, values: FloatArray) -> Block:
+def block_from_row(
+    row: Sequence[Any],
+    sensor_id: int,
+    resolution: int,
+    values: FloatArray,
+    recorded_at: int = 0,
+    seq: int = 0,
+) -> Block:
     """What a row says that begins with BELIEF_COLUMNS; ``values``: the last of them, unpacked."""
     start, source_id, belief_time, belief_horizon, times = row[:5]
     belief_times = None if times is None else unpack_integers(times)
-    return Block(sensor_id, source_id, start, resolution, values, belief_time, belief_horizon, belief_times)
+    known = (belief_time, belief_horizon, belief_times)
+    return Block(sensor_id, source_id, start, resolution, values, *known, recorded_at, seq)
 
 
 def block_to_row(block: Block) -> BlockRow:

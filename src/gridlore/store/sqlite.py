@@ -29,6 +29,9 @@ from gridlore.store.relational import (
     BLOCK_COLUMNS,
     HEAD_COLUMNS,
     READ_COLUMNS,
+    START,
+    TIMES,
+    VALUES,
     RelationalStore,
     block_to_row,
     blocks_as_stored,
@@ -264,11 +267,11 @@ def _read_windows(
         cursor.execute(*_ask_for_blocks(window, source_ids))
         within = window.end - MAX_BLOCK_VALUES * window.resolution
         while part := cursor.fetchmany(FETCHED_AT_ONCE):
-            if not window.whole and (part[0][0] < window.start or part[-1][0] > within):
-                read = sum([len(row[5]) for row in part])
-                part = [row if window.start <= row[0] <= within else _cut(row, window) for row in part]
-                size += (read - sum([len(row[5]) for row in part])) // amounts.PASSED_OVER
-            size += sum([len(row[5]) if row[4] is None else 2 * len(row[5]) for row in part])
+            if not window.whole and (part[0][START] < window.start or part[-1][START] > within):
+                read = sum([len(row[VALUES]) for row in part])
+                part = [row if window.start <= row[START] <= within else _cut(row, window) for row in part]
+                size += (read - sum([len(row[VALUES]) for row in part])) // amounts.PASSED_OVER
+            size += sum([len(row[VALUES]) if row[TIMES] is None else 2 * len(row[VALUES]) for row in part])
             size += len(part) * amounts.ROW_OVERHEAD
             amounts.check_amount(size)
             rows += part
