@@ -28,6 +28,20 @@ class ServerError(Exception):
     """A server did not start."""
 
 
+@contextmanager
+def _keep_to(cores: frozenset[int] | None) -> Iterator[None]:
+    """Keep this process to some cores meanwhile; wherever it is, if None."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
     """Which cores servers and client run on; None where the system does not let us choose."""
@@ -46,28 +60,14 @@ class Cores:
     @contextmanager
     def run_client(self) -> Iterator[None]:
         """Keep this process on the client's core meanwhile."""
-        if self.client is None:
+        with _keep_to(self.client):
             yield
-            return
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, self.client)
-        try:
-            yield
-        finally:
-            os.sched_setaffinity(0, before)
 
     @contextmanager
-    def start_server(self) -> Iterator[None]:
-        """Processes started meanwhile stay on the servers' core."""
-        if self.server is None:
+    def run_server(self) -> Iterator[None]:
+        """Keep this process on the servers' core meanwhile; what is started then stays there."""
+        with _keep_to(self.server):
             yield
-            return
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, self.server)
-        try:
-            yield
-        finally:
-            os.sched_setaffinity(0, before)
 
 
 @dataclass
@@ -135,7 +135,7 @@ def serve(
     """
     port = _free_port()
     whole = {**_clean_environment(), **environment, "GRIDLORE_PORT": str(port), "BASELINE_PORT": str(port)}
-    with cores.start_server(), log.open("ab") as output:
+    with cores.run_server(), log.open("ab") as output:
         process = subprocess.Popen(command, env=whole, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     server = Server(process, port, log)
     try:

@@ -14,7 +14,8 @@ from gridlore.domain.errors import PeriodError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Account, Sensor, SensorKind, Source, SourceKind, User
 from gridlore.domain.timing import DAY, HOUR, MINUTE, IntArray
-from gridlore.store.amounts import ROW_OVERHEAD
+from gridlore.store import postgres_windows
+from gridlore.store.amounts import MAX_READ_BYTES, ROW_OVERHEAD
 from gridlore.store.interface import Store, Window
 from tests.conftest import Databases
 from tests.domain.strategies import beliefs_of
@@ -226,6 +227,10 @@ def expected(block: Block, window: Window, source_ids: set[int] | None) -> Block
     return block if window.whole else block.cut(events[0], events[-1] + 1)
 
 
+def test_what_is_gone_through_uncounted_is_not_too_much() -> None:
+    assert postgres_windows.UNCOUNTED * 2 * 8 * MAX_BLOCK_VALUES <= MAX_READ_BYTES
+
+
 @pytest.mark.parametrize(("seed", "uncounted"), [(0, 2048), (1, 2048), (2, 10), (3, 0)])
 def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
     filled: Store, seed: int, uncounted: int, monkeypatch: pytest.MonkeyPatch
@@ -246,6 +251,9 @@ def test_a_window_shows_what_is_about_its_events_and_was_asked_for(
         values = np.arange(count) + float(seq)
         place = (chance.choice([1, 2]), chance.choice([1, 2]), chance.randrange(-50, 50) * QUARTER, QUARTER)
         blocks.append(Block(*place, values, *chance.choice(timings), seq=seq))
+        if len(blocks) > 1 and chance.random() < 0.5:  # it follows another, and may be joined to it
+            other = chance.choice(blocks[:-1])
+            blocks[-1] = replace(other, start=other.end, values=other.values + seq, seq=seq)
     append(filled, *blocks)
     blocks.sort(key=lambda block: block.start)
     for _ in range(60):

@@ -21,7 +21,8 @@ from gridlore.store.relational import BELIEF_COLUMNS, READ_COLUMNS, START, VALUE
 
 UNCOUNTED = 2048
 """So many blocks are gone through without counting them, which would make PostgreSQL copy each row: those
-that are passed over come back too, without their values. A year among four forecasts a day is less."""
+that are passed over come back too, without their values. A year among four forecasts a day is less; as many
+of the longest, with a time for each value, are what one question may bring."""
 
 _Kind = tuple[bool, bool, tuple[str, ...]]
 """What a statement depends on; see ``_kind_of``."""
