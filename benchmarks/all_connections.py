@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from statistics import median
+from collections.abc import Iterator
 
 import msgspec
 
 from benchmarks.load import LoadError
 from benchmarks.messages import DAY_SLOTS, FIVE_MINUTES, day_posts
 from benchmarks.posting import BARE, PostKind, PostSeries
+from benchmarks.reading import encode
 from benchmarks.rows import Row
-from benchmarks.servers import Cores, Server
+from benchmarks.servers import Server
 from benchmarks.workbench import Workbench
 
 SENSORS_PATH = "/api/gridlore/v1/sensors"
@@ -58,7 +57,7 @@ def _measure_latest(bench: Workbench, server: Server) -> Row:
 
     read(0)
     measured, encoded = bench.take_turns(
-        "reading the latest values", read, lambda _: _encode_listing(bench.cores, last, bench.extent.listings)
+        "reading the latest values", read, lambda _: encode(bench.cores, [last] * bench.extent.listings)
     )
     return Row(
         "latest-values",
@@ -70,13 +69,3 @@ def _measure_latest(bench: Workbench, server: Server) -> Row:
         memory=server.memory,
         note=f"{len(server.connections):,} connections, after the messages of all of them",
     )
-
-
-def _encode_listing(cores: Cores, listing: Sequence[dict[str, object]], times: int) -> float:
-    durations = []
-    with cores.run_server():
-        for _ in range(times):
-            start = time.perf_counter()
-            msgspec.json.encode(listing)
-            durations.append(time.perf_counter() - start)
-    return median(durations) * 1000

@@ -60,13 +60,13 @@ def read_values(outcome: Outcome, slots: int) -> list[list[float]]:
     return read
 
 
-def encode(cores: Cores, series: Sequence[list[float]]) -> float:
-    """Median time that encoding one of these lists as JSON takes, on the servers' core. [ms]"""
+def encode(cores: Cores, contents: Sequence[object]) -> float:
+    """Median time that encoding one of these as JSON takes, on the servers' core. [ms]"""
     durations = []
     with cores.run_server():
-        for values in series:
+        for content in contents:
             start = time.perf_counter()
-            msgspec.json.encode(values)
+            msgspec.json.encode(content)
             durations.append(time.perf_counter() - start)
     return median(durations) * 1000
 

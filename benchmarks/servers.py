@@ -57,17 +57,13 @@ class Cores:
         cores = sorted(os.sched_getaffinity(0))
         return cls(frozenset(cores[:1]), frozenset(cores[-1:]))
 
-    @contextmanager
-    def run_client(self) -> Iterator[None]:
+    def run_client(self) -> AbstractContextManager[None]:
         """Keep this process on the client's core meanwhile."""
-        with _keep_to(self.client):
-            yield
+        return _keep_to(self.client)
 
-    @contextmanager
-    def run_server(self) -> Iterator[None]:
+    def run_server(self) -> AbstractContextManager[None]:
         """Keep this process on the servers' core meanwhile; what is started then stays there."""
-        with _keep_to(self.server):
-            yield
+        return _keep_to(self.server)
 
 
 @dataclass

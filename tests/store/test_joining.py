@@ -13,16 +13,11 @@ from gridlore.domain.timing import DAY, HOUR
 from gridlore.store.interface import Store, Window
 from gridlore.store.joining import FEW, blocks_from_rows
 from gridlore.store.relational import BELIEF_COLUMNS, BLOCK_COLUMNS, block_to_row
-from tests.domain.oracle import Belief
-from tests.domain.strategies import RESOLUTION, SENSOR, beliefs_of, block_lists
-from tests.store.test_blocks import QUARTER, append, fill_directory
+from tests.domain.strategies import RESOLUTION, SENSOR, block_lists
+from tests.store.test_blocks import QUARTER, append, fill_directory, in_order
 
 DAYS = 2 * FEW
 SLOTS = DAY // QUARTER
-
-
-def in_order(beliefs: Sequence[Belief]) -> list[tuple[int, int, int, float]]:
-    return sorted((one.event_start, one.source_id, one.belief_time, one.value) for one in beliefs)
 
 
 def row_of(block: Block) -> tuple[Any, ...]:
@@ -36,7 +31,7 @@ def test_joined_blocks_hold_the_same_beliefs(blocks: list[Block]) -> None:
     rows = [row_of(block) for block in sorted(blocks, key=lambda block: block.start)]
     with patch("gridlore.store.joining.FEW", 0), patch("gridlore.store.joining.WORTH_JOINING", 1):
         joined = blocks_from_rows(rows, Window(SENSOR, 0, 1, RESOLUTION, joined=True))
-    assert in_order(beliefs_of(joined)) == in_order(beliefs_of(blocks))
+    assert in_order(joined) == in_order(blocks)
     assert {block.sensor_id for block in joined} <= {SENSOR}
 
 

@@ -142,8 +142,7 @@ def overlay(
         if block.resolution != resolution or (start - grid_start) % resolution:
             raise GridError(
                 f"a block of source {block.source_id} about sensor {block.sensor_id} starts at "
-                f"{format_instant(start)}, "
-                "which is no event of the sensor's grid"
+                f"{format_instant(start)}, which is no event of the sensor's grid"
             )
         if start < grid_end and (start >= grid_start or block.end > grid_start):
             by_source.setdefault(block.source_id, []).append(block)

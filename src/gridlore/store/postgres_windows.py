@@ -103,7 +103,7 @@ def read_blocks(
     if source_ids is not None:
         asked["of_sources"] = pack_bigints(source_ids)
     kind = _kind_of(windows, source_ids is not None)
-    if len(windows) == 1 and windows[0].count > MAX_BLOCK_VALUES:  # before a shorter one more may lie
+    if len(windows) == 1 and windows[0].count > MAX_BLOCK_VALUES:  # so that more lies in it than before it
         rows = _read_uncounted(cursor, kind, asked, amounts.max_rows(windows))
         if rows is not None:
             return [blocks_from_rows(rows, windows[0])]
