@@ -80,8 +80,8 @@ format: $(DEVELOPMENT) ## bring the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEVELOPMENT) ## measure how fast it is
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+bench: $(DEVELOPMENT) ## measure how fast it is, 10 minutes (QUICK=1: below 2), and keep the figures in bench.json
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) --json bench.json $(ARGS)
 
 lock: ## write both lock files anew, with the newest versions that pyproject.toml allows
 	rm -rf build/lock
@@ -92,5 +92,5 @@ lock: ## write both lock files anew, with the newest versions that pyproject.tom
 	build/lock/bin/pip freeze --exclude gridlore | sed "s/^uvloop==.*/&; sys_platform != 'win32'/" > requirements-dev.lock
 
 clean: ## remove what was made here: .venv, demo and caches
-	rm -rf .venv $(DEMO) build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(DEMO) bench.json build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -13,9 +13,8 @@ class Extent:
     """Amounts for one round of each row.
 
     ``rounds``: how often measured and baseline take turns. ``connections``: in the world. Posts and reads
-    are per round. ``encodings``: of each answer by the encoder that reads are compared with.
-    ``history_connections`` × ``history_days``: days in the
-    large database, each a block. ``fed_days``: of 5-minute values that come one by one.
+    are per round. ``history_connections`` × ``history_days``: days in the large database, each a block.
+    ``fed_days``: of 5-minute values that come one by one.
     """
 
     name: str

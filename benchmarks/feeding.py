@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
-from benchmarks.load import LoadError
 from benchmarks.messages import FIVE_MINUTES, GET_PATH, START
+from benchmarks.reading import read_values
 from benchmarks.rows import Row, Target
 from benchmarks.servers import Server
 from benchmarks.workbench import Workbench
@@ -31,10 +30,6 @@ SLOTS = DAY // RESOLUTION
 TOGETHER = 16
 """Messages of one value that the writer gets at a time."""
 MEASURED = Timing(belief_horizon=0)
-
-
-class _Values(msgspec.Struct):
-    values: list[float]
 
 
 def feed(environment: Mapping[str, str], days: int, bench: Workbench) -> None:
@@ -79,9 +74,7 @@ class _Reader:
         outcome = self.server.send(
             [self.server.requests.get(GET_PATH, connection=address, **when)] * count, clients=1
         )
-        values = msgspec.json.decode(outcome.answers[-1], type=_Values).values
-        if len(values) != self.days * SLOTS:
-            raise LoadError(f"An answer should hold {self.days * SLOTS} values; got {len(values)}.")
+        read_values(outcome, self.days * SLOTS)
         return outcome.percentile(50)
 
 

@@ -16,11 +16,10 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.load import Outcome
-from benchmarks.messages import DAY_SLOTS, YEAR_SLOTS, day_posts, single_posts, year_posts
+from benchmarks.messages import DAY_SLOTS, day_posts, single_posts, year_posts
 from benchmarks.posting import CLIENTS, DAYS, SINGLES, YEARS, PostKind, post
 from benchmarks.reading import DAYS as READ_DAYS
-from benchmarks.reading import YearReads, read_values
+from benchmarks.reading import YearReads, YearsRead
 from benchmarks.rows import Row, Target
 from benchmarks.servers import Server
 from benchmarks.workbench import Workbench
@@ -31,6 +30,7 @@ from gridlore.domain.commands import Receipt
 from gridlore.domain.timing import DAY, MINUTE, Grid, Timing, to_instant
 from gridlore.store.writer import Writer
 
+ReadYears = Callable[[YearReads, int, int], YearsRead]
 GROWTH_TARGET = Target(1.3, at_least=False)
 SMALL_BLOCKS, FULL_BLOCKS = 1000, 1_000_000
 END = datetime(2025, 6, 2, tzinfo=UTC)
@@ -228,7 +228,7 @@ def _measure_reads(pair: _Pair) -> Iterator[Row]:
     )
     for name, read in (("get-year", YearReads.read_measured), ("get-year-horizon", YearReads.read_forecast)):
         for reads in (large, small):
-            read_values(read(reads, count, 0), YEAR_SLOTS)
+            read(reads, count, 0)
         figures = pair.bench.take_turns(
             f"{name} among {pair.blocks:,} blocks",
             partial(_read, large, read, count),
@@ -238,8 +238,8 @@ def _measure_reads(pair: _Pair) -> Iterator[Row]:
         yield pair.row(name, figures)
 
 
-def _read(reads: YearReads, read: Callable[[YearReads, int, int], Outcome], count: int, number: int) -> float:
-    return read(reads, count, number * count).percentile(50)
+def _read(reads: YearReads, read: ReadYears, count: int, number: int) -> float:
+    return read(reads, count, number * count).latency
 
 
 def _measure_posts(pair: _Pair) -> Iterator[Row]:

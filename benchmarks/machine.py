@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
+import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +30,8 @@ def describe_machine(folder: Path) -> dict[str, object]:
         "load_before": [round(load, 2) for load in os.getloadavg()],
         "file_system": _file_system(folder),
         "python": platform.python_version(),
+        "code": _code(),
+        "sqlite": sqlite3.sqlite_version,
         "libraries": {name: version(name) for name in LIBRARIES},
     }
 
@@ -53,6 +57,15 @@ def fsync_rate(folder: Path, seconds: float) -> float:
         os.close(descriptor)
         file.unlink()
     return count / spent
+
+
+def _code() -> str | None:
+    """The commit that is measured, ``-dirty`` if files differ from it; None where git knows none."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
 
 
 def _processor() -> str:

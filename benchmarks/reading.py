@@ -71,9 +71,19 @@ def encode(cores: Cores, contents: Sequence[object]) -> float:
     return median(durations) * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class YearsRead:
+    """What reads of a year came to: their median latency [ms], and the values of each."""
+
+    latency: float
+    values: list[list[float]]
+
+
 @dataclass
 class YearReads:
     """Reads of a year by one client, each of another connection or from another day than the one before.
+
+    Every answer must be complete: LoadError.
 
     ``measured``: connections with one belief per event; ``forecast``: with four. Both are known for
     ``DAYS`` days from ``start``.
@@ -84,23 +94,24 @@ class YearReads:
     forecast: Sequence[str]
     start: datetime = START
 
-    def read_measured(self, count: int, first: int) -> Outcome:
+    def read_measured(self, count: int, first: int) -> YearsRead:
         """Years of measurements, from number ``first`` on."""
         return self._send(self.measured, GET_PATH, count, first, {})
 
-    def read_forecast(self, count: int, first: int) -> Outcome:
+    def read_forecast(self, count: int, first: int) -> YearsRead:
         """Years of forecasts, as known at least six hours ahead."""
         return self._send(self.forecast, READ_FORECAST_PATH, count, first, {"horizon": ASKED_HORIZON})
 
     def _send(
         self, connections: Sequence[str], path: str, count: int, first: int, more: dict[str, str]
-    ) -> Outcome:
+    ) -> YearsRead:
         reads = []
         for number in range(first, first + count):
             day, connection = divmod(number, len(connections))
             when = period(self.start + timedelta(days=day % (DAYS - 365)), YEAR_SLOTS)
             reads.append(self.server.requests.get(path, connection=connections[connection], **when, **more))
-        return self.server.send(reads, clients=1)
+        outcome = self.server.send(reads, clients=1)
+        return YearsRead(outcome.percentile(50), read_values(outcome, YEAR_SLOTS))
 
 
 def post_measured_days(server: Server, connections: Sequence[str], days: int) -> None:
@@ -133,12 +144,12 @@ def measure_years(bench: Workbench) -> Iterator[Row]:
         post_forecast_days(server, forecast, DAYS)
         reads, count = YearReads(server, measured, forecast), bench.extent.reads
         for read in (reads.read_measured, reads.read_forecast):
-            encode(bench.cores, read_values(read(3, 0), YEAR_SLOTS))
+            encode(bench.cores, read(3, 0).values)
         yield _read_year(bench, reads, count)
         filtered, plain = bench.take_turns(
             "reading a year among forecasts",
-            lambda number: reads.read_forecast(count, number * count).percentile(50),
-            lambda number: reads.read_measured(count, number * count).percentile(50),
+            lambda number: reads.read_forecast(count, number * count).latency,
+            lambda number: reads.read_measured(count, number * count).latency,
         )
         yield Row(
             "get-year-horizon",
@@ -194,9 +205,9 @@ def _read_year(bench: Workbench, reads: YearReads, count: int) -> Row:
     last: list[list[float]] = []
 
     def read(number: int) -> float:
-        outcome = reads.read_measured(count, number * count)
-        last[:] = read_values(outcome, YEAR_SLOTS)
-        return outcome.percentile(50)
+        years = reads.read_measured(count, number * count)
+        last[:] = years.values
+        return years.latency
 
     measured, encoded = bench.take_turns("reading a year", read, lambda _: encode(bench.cores, last))
     return Row(

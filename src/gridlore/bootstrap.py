@@ -27,7 +27,7 @@ from gridlore.services.query import Query
 from gridlore.services.readiness import Readiness
 from gridlore.services.throttle import LoginThrottle, RequestThrottle
 from gridlore.store.backup import back_up, check_copy, prepare_copy, put_in_place
-from gridlore.store.compaction import compact_sensor
+from gridlore.store.compaction import compact_sensor, count_events
 from gridlore.store.deletion import Selection, count_beliefs, delete_beliefs
 from gridlore.store.interface import Store
 from gridlore.store.postgres import PostgresStore
@@ -52,6 +52,7 @@ __all__ = [
     "compact_sensor",
     "connect_store",
     "count_beliefs",
+    "count_events",
     "create_app",
     "delete_beliefs",
     "is_embedded",

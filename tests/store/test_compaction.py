@@ -1,17 +1,24 @@
 """Compaction leaves fewer blocks and every belief where it was."""
 
 import random
+import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from gridlore.domain.beliefs import make_blocks
+from gridlore.domain.addresses import NamingAuthority
+from gridlore.domain.beliefs import Block, make_blocks
+from gridlore.domain.commands import ReadQuery
 from gridlore.domain.overlay import BeliefFilter, overlay
 from gridlore.domain.timing import DAY, HOUR, MINUTE, Grid, Timing
+from gridlore.services.directory import Directory
+from gridlore.services.query import Query
 from gridlore.store.amounts import ROW_OVERHEAD
-from gridlore.store.compaction import compact_sensor
-from gridlore.store.interface import Store, Window
+from gridlore.store.compaction import CompactionStep, compact_sensor, count_events
+from gridlore.store.interface import Store, Window, WriteTransaction
 from gridlore.store.writer import Writer
 from tests.store.test_blocks import fill_directory
 
@@ -23,6 +30,35 @@ FILTERS = (
     BeliefFilter(min_horizon=6 * HOUR),
     BeliefFilter(max_horizon=0),
 )
+
+
+def compact(store: Store) -> list[CompactionStep]:
+    return list(compact_sensor(store, store.read_directory().sensors[0]))
+
+
+def ask_at_random(store: Store, chance: random.Random, count: int) -> Callable[[], list[list[np.ndarray]]]:
+    """So many queries, and what they answer each time it is called: values, belief times, sources."""
+    directory = Directory(store.read_directory(), NamingAuthority())
+    sensor, query = directory.sensors[1], Query(store, max_slots=10_000)
+    asked = []
+    for _ in range(count):
+        start = chance.randrange(3000)
+        only = BeliefFilter(
+            prior=chance.choice([None, chance.randrange(-2, 40) * DAY + chance.randrange(DAY)]),
+            min_horizon=chance.choice([None, chance.randrange(-4, 30) * HOUR]),
+            max_horizon=chance.choice([None, None, chance.randrange(-4, 30) * HOUR]),
+        )
+        when = start * QUARTER, (start + chance.choice([1, 20, 96, 3000])) * QUARTER
+        sources = chance.choice([None, (1,), (2,)])
+        asked.append(
+            ReadQuery(sensor.kind, "MW", (directory.address(sensor),), *when, only=only, sources=sources)
+        )
+
+    def answer() -> list[list[np.ndarray]]:
+        readings = [query.read(directory, directory.users[1], one)[0].picture for one in asked]
+        return [[reading.values, reading.times, reading.sources] for reading in readings]
+
+    return answer
 
 
 def read(store: Store) -> tuple[Counter[tuple[int, int, int, float]], list[np.ndarray], int]:
@@ -38,7 +74,10 @@ def read(store: Store) -> tuple[Counter[tuple[int, int, int, float]], list[np.nd
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_compaction_changes_no_answer_and_leaves_fewer_blocks(store: Store, seed: int) -> None:
+def test_compaction_changes_no_answer_and_leaves_fewer_blocks(
+    store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.compaction.STEP", 700)
     fill_directory(store)
     chance = random.Random(seed)
     writer = Writer(store, max_queue_bytes=100_000_000, replace=True)
@@ -57,17 +96,20 @@ def test_compaction_changes_no_answer_and_leaves_fewer_blocks(store: Store, seed
     for future in futures:
         future.result()
     writer.close()
-    sensor = store.read_directory().sensors[0]
+    answer = ask_at_random(store, chance, 50)
     beliefs, pictures, before = read(store)
-    steps = list(compact_sensor(store, sensor))
+    answers = answer()
+    steps = compact(store)
+    assert len(steps) > 3
+    assert sum(step.events for step in steps) == count_events(store, store.read_directory().sensors)
     beliefs_after, pictures_after, after = read(store)
+    np.testing.assert_equal(answer(), answers)
     assert beliefs_after == beliefs
-    for picture, picture_after in zip(pictures, pictures_after, strict=True):
-        np.testing.assert_array_equal(picture, picture_after)
+    np.testing.assert_equal(pictures_after, pictures)
     assert after < before
     assert sum(step.after - step.before for step in steps) == after - before
     for _ in range(5):
-        again = list(compact_sensor(store, sensor))
+        again = compact(store)
     assert all(step.before == step.after for step in again), "it comes to rest"
     assert read(store)[0] == beliefs
 
@@ -87,9 +129,87 @@ def test_compaction_of_single_values_posted_backwards_leaves_a_handful_of_blocks
     for future in futures:
         future.result()
     writer.close()
-    for _ in compact_sensor(store, store.read_directory().sensors[0]):
-        pass
+    compact(store)
     assert read(store)[2] == 2
+
+
+def store_singles(store: Store, count: int) -> None:
+    """Values of two senders in turns and in no order, none of them folded."""
+    fill_directory(store)
+    events = [(n, source) for n in range(count) for source in (1, 2)]
+    random.Random(1).shuffle(events)
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr("gridlore.store.ledger.due_tier", lambda *_: None)
+        writer = Writer(store, max_queue_bytes=100_000_000)
+        for n, source in events:
+            value, timing = np.array([n + source / 10]), Timing(belief_horizon=0)
+            writer.submit(list(make_blocks(1, source, Grid(n * QUARTER, QUARTER, 1), value, timing, 1)))
+        writer.close()
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+def test_a_step_that_fails_changes_nothing_and_the_next_run_does_the_rest(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    monkeypatch.setattr("gridlore.store.compaction.STEP", 100)
+    store_singles(store, 400)
+    beliefs, pictures, before = read(store)
+    sensor = store.read_directory().sensors[0]
+    steps = compact_sensor(store, sensor)
+    done = [next(steps) for _ in range(failing - 1)]
+
+    def cut(transaction: WriteTransaction, blocks: Sequence[Block]) -> None:
+        raise RuntimeError("the power is cut")
+
+    with monkeypatch.context() as context:
+        with store.begin_write() as transaction:
+            context.setattr(type(transaction), "append_blocks", cut)
+        with pytest.raises(RuntimeError, match="the power is cut"):
+            next(steps)
+    assert read(store)[2] == before - sum(step.before - step.after for step in done)
+    assert read(store)[0] == beliefs
+    assert sum(step.events for step in compact(store)) == 400
+    beliefs_after, pictures_after, after = read(store)
+    assert (beliefs_after, after) == (beliefs, 8)
+    np.testing.assert_equal(pictures_after, pictures)
+
+
+def test_posts_and_reads_go_on_meanwhile_and_miss_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlore.store.compaction.STEP", 20)
+    store_singles(store, 400)
+    writer = Writer(store, max_queue_bytes=100_000_000)
+    begun, ended = threading.Barrier(3, timeout=30), threading.Event()
+    posted, counts = [0], []
+
+    def post() -> None:
+        while not ended.is_set():
+            grid = Grid((posted[0] % 400) * QUARTER, QUARTER, 1)
+            value, timing = np.array([1000.0 + posted[0]]), Timing(belief_time=1000 * DAY + posted[0])
+            assert writer.submit(list(make_blocks(1, 1, grid, value, timing, 1))).result().stored == 1
+            posted[0] += 1
+            if posted[0] == 1:
+                begun.wait()
+
+    def look() -> None:
+        while not ended.is_set():
+            at_least = 800 + posted[0]
+            counts.append((read(store)[0].total(), at_least))
+            if len(counts) == 1:
+                begun.wait()
+
+    with ThreadPoolExecutor() as pool:
+        going = [pool.submit(post), pool.submit(look)]
+        begun.wait()
+        steps = compact(store)
+        ended.set()
+        for future in going:
+            future.result()
+    writer.close()
+    assert len(steps) == 20 and sum(step.after for step in steps) < sum(step.before for step in steps)
+    assert all(seen >= stored for seen, stored in counts), "a read missed what was stored"
+    assert read(store)[0].total() == 800 + posted[0]
 
 
 def test_what_is_too_much_at_once_is_compacted_in_parts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 from rich.progress import Progress
 
-from gridlore.bootstrap import compact_sensor
+from gridlore.bootstrap import compact_sensor, count_events
 from gridlore.cli.invocation import Invocation
 from gridlore.cli.terminal import console
 from gridlore.config.table import mask_password
@@ -64,7 +64,8 @@ def compact(invocation: Invocation) -> None:
     """Fold small blocks into long ones, where the server could not do so while it stored them: after
     values of several senders have come in turns, or out of order.
 
-    No answer changes, servers may go on, and it can be stopped and started again at any time.
+    No value read changes, nor when it was known; when it arrived is told, of what was folded, as of the
+    last of it. Servers may go on, and it can be stopped and started again at any time.
 
     \b
     Example:
@@ -74,13 +75,13 @@ def compact(invocation: Invocation) -> None:
     left: dict[int, list[int]] = {}
     with invocation.open_store() as store, Progress(console=console(stderr=True)) as progress:
         sensors = store.read_directory().sensors
-        task = progress.add_task("Compacting sensors", total=len(sensors))
+        task = progress.add_task("Compacting", total=count_events(store, sensors))
         for sensor in sensors:
             for step in compact_sensor(store, sensor):
                 before, after = before + step.before, after + step.after
                 if step.left is not None:
                     left.setdefault(sensor.id, []).append(step.left)
-            progress.advance(task)
+                progress.advance(task, step.events)
     click.echo(f"{before} blocks were looked at; {after} are left.")
     for sensor_id, events in left.items():
         click.echo(

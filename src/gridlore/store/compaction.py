@@ -6,12 +6,13 @@ has been folded stays folded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.errors import PeriodError
+from gridlore.domain.heads import Head
 from gridlore.domain.merging import compact_blocks
 from gridlore.domain.sensors import Sensor
 from gridlore.store.attempts import lock_as_known, write
@@ -23,18 +24,28 @@ STEP = 16 * MAX_BLOCK_VALUES
 
 @dataclass(frozen=True, slots=True)
 class CompactionStep:
-    """What one transaction did: blocks before and after, of those that start in a stretch of events.
+    """What one transaction did: blocks before and after, of those that start in a stretch of ``events``.
 
     ``left``: an event about which too much is known to be folded. [µs since epoch]
     """
 
+    events: int
     before: int
     after: int
     left: int | None = None
 
 
+def count_events(store: Store, sensors: Sequence[Sensor]) -> int:
+    """How many events the steps of compacting these sensors will come to."""
+    heads = store.read_heads([sensor.id for sensor in sensors])
+    return sum(window.count for sensor in sensors for window in _find_stretches(sensor, heads.get(sensor.id)))
+
+
 def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
-    """Fold the blocks of one sensor, a stretch of events at a time; no answer changes.
+    """Fold the blocks of one sensor, a stretch of events at a time.
+
+    What a read answers stays as it is. Of the single belief only ``recorded_at`` changes, which a folded
+    block has of its last part.
 
     Raises
     ------
@@ -42,13 +53,17 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
         The step that failed has changed nothing, unless the connection was lost at its very commit; or the
         sensor has got another grid since it was looked up. Start again at any time.
     """
-    head = store.read_heads([sensor.id]).get(sensor.id)
+    for window in _find_stretches(sensor, store.read_heads([sensor.id]).get(sensor.id)):
+        yield from _compact_parts(store, sensor, window)
+
+
+def _find_stretches(sensor: Sensor, head: Head | None) -> Iterator[Window]:
     if head is None or head.events_start is None or head.events_end is None:
         return
     stretch = STEP * sensor.resolution
     for start in range(head.events_start, head.events_end, stretch):
-        window = Window(sensor.id, start, start + stretch, sensor.resolution, starting=True, whole=True)
-        yield from _compact_parts(store, sensor, window)
+        end = min(start + stretch, head.events_end)
+        yield Window(sensor.id, start, end, sensor.resolution, starting=True, whole=True)
 
 
 def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[CompactionStep]:
@@ -57,7 +72,7 @@ def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[Com
         yield _compact_stretch(store, sensor, window)
         return
     if window.count == 1:
-        yield CompactionStep(0, 0, window.start)
+        yield CompactionStep(1, 0, 0, window.start)
         return
     middle = window.start + window.count // 2 * sensor.resolution
     yield from _compact_parts(store, sensor, replace(window, end=middle))
@@ -73,6 +88,6 @@ def _compact_stretch(store: Store, sensor: Sensor, window: Window) -> Compaction
             transaction.delete_blocks([part for fold in folds for part in fold.parts])
             transaction.append_blocks([fold.merged for fold in folds])
         parts = sum(len(fold.parts) for fold in folds)
-        return CompactionStep(len(blocks), len(blocks) - parts + len(folds))
+        return CompactionStep(window.count, len(blocks), len(blocks) - parts + len(folds))
 
     return write(store, fold)
