@@ -129,12 +129,12 @@ class Databases:
 
     def _make_template(self) -> str:
         name = f"gridlore_{next(NUMBERS)}"
-        if self.server is not None:
-            self._execute(f"CREATE DATABASE {name}")
         world = self.folder / f"{name}.toml"
         world.write_text(write_world(self.connections))
         environment: Mapping[str, str] = self.environment(name)
-        run_gridlore(environment, "db", "upgrade")
+        if self.server is not None:
+            self._execute(f"CREATE DATABASE {name}")
+            run_gridlore(environment, "db", "upgrade")
         run_gridlore(environment, "apply", world)
         self.settle(name)
         return name

@@ -1,4 +1,4 @@
-"""What one process revokes, another no longer takes after DIRECTORY_MAX_AGE."""
+"""What one process revokes or changes, another no longer goes by after DIRECTORY_MAX_AGE."""
 
 from __future__ import annotations
 
@@ -39,10 +39,21 @@ def end_grant(store: Store) -> None:
         revoke_grant(transaction, 1, time.time_ns() // 1000, "the tests")
 
 
+def rename_sensor(store: Store) -> None:
+    with store.change_directory() as transaction:
+        transaction.save_sensor(replace(transaction.records().sensors[0], name="Roof Z"))
+
+
 @pytest.mark.parametrize(
-    ("end", "ended"), [(end_key, (401, None)), (end_token, (401, None)), (end_grant, (200, []))]
+    ("end", "ended"),
+    [
+        (end_key, (401, None)),
+        (end_token, (401, None)),
+        (end_grant, (200, [])),
+        (rename_sensor, (200, ["Roof B", "Roof Z"])),
+    ],
 )
-def test_what_is_revoked_ends_in_another_process_within_the_staleness_bound(
+def test_what_is_revoked_or_changed_ends_in_another_process_within_the_staleness_bound(
     databases: Databases,
     serve: ServerStarter,
     end: Callable[[Store], None],

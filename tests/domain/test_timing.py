@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import isodate
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from gridlore.domain.timing import (
     Grid,
     Timing,
     format_instant,
+    format_instants,
     format_span,
     standard_offset,
     to_datetime,
@@ -28,6 +31,8 @@ from gridlore.domain.timing import (
 
 INSTANTS = st.integers(EARLIEST, LATEST)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+CHANGING = ["Europe/Amsterdam", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"]
+"""Zones whose clocks are put forward and back, one of them by half an hour."""
 SPANS = st.integers(-400 * DAY, 400 * DAY)
 
 
@@ -41,6 +46,22 @@ def test_an_instant_is_the_same_on_every_clock(instant, zone):
     moment = to_datetime(instant, zone)
     assert moment.utcoffset() == zone.utcoffset(None)
     assert to_instant(moment) == instant
+
+
+@given(
+    st.lists(INSTANTS | INSTANTS.map(lambda instant: instant // MINUTE * MINUTE)),
+    ZONES | st.sampled_from([UTC, *map(ZoneInfo, CHANGING)]),
+)
+def test_many_instants_are_written_as_each_of_them(instants: list[int], zone: timezone | ZoneInfo) -> None:
+    written = format_instants(np.array(instants, dtype=np.int64), zone)
+    assert written == [format_instant(instant, zone) for instant in instants]
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_every_quarter_of_a_year_is_written_on_the_clock_of_its_zone(name: str) -> None:
+    quarters = to_instant(datetime(2024, 1, 1, tzinfo=UTC)) + np.arange(366 * 96) * (15 * MINUTE)
+    zone = ZoneInfo(name)
+    assert format_instants(quarters, zone) == [format_instant(int(quarter), zone) for quarter in quarters]
 
 
 def test_instants_in_utc_end_in_z():

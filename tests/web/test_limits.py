@@ -76,9 +76,9 @@ def test_bytes_of_a_table(world_client: Callable[..., WorldClient], monkeypatch:
         return client.request("ann", "GET", "/api/gridlore/v1/data", query=asked)
 
     whole = read()
-    monkeypatch.setattr("gridlore.web.api_gridlore.PIECE", 100)
+    monkeypatch.setattr("gridlore.web.tables.ROWS_AT_ONCE", 3)
     assert read().text == whole.text, "however many pieces it is made in"
-    monkeypatch.setattr("gridlore.web.api_gridlore.MAX_TABLE_BYTES", 1)
+    monkeypatch.setattr("gridlore.web.tables.MAX_TABLE_BYTES", 1)
     refused = read()
     assert refused.status_code == 400
     assert "Ask for a shorter duration" in refused.json()["message"]

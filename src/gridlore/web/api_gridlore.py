@@ -5,39 +5,33 @@ Layer: web.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from datetime import UTC, timezone
-from math import isnan
-from zoneinfo import ZoneInfo
+from datetime import UTC
 
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
 from gridlore.domain.access import Purpose
-from gridlore.domain.errors import MessageError, PeriodError
+from gridlore.domain.errors import MessageError
 from gridlore.domain.heads import Head, Latest
 from gridlore.domain.sensors import Sensor
-from gridlore.domain.timing import format_instant, format_span
+from gridlore.domain.timing import format_instant, format_instants, format_span
 from gridlore.services.callers import Caller
 from gridlore.services.directory import Directory
 from gridlore.services.query import BeliefKey, History, Reading
-from gridlore.web.answers import CSV, PIECE, AnyRequest, pack, send_bytes, wants_gzip
+from gridlore.web.answers import CSV, AnyRequest, pack, send_bytes, wants_gzip
 from gridlore.web.api_v1_1 import query_fields
 from gridlore.web.auth import authenticate
 from gridlore.web.bodies import read_body
 from gridlore.web.platform import Platform
 from gridlore.web.routes import BELIEFS_PATH, DATA_PATH, SENSORS_PATH
+from gridlore.web.tables import write_csv
 from gridlore.wire.cursors import read_cursor, write_cursor
 from gridlore.wire.messages import DataMessage, read_beliefs, read_data
 from gridlore.wire.responses import MESSAGES, PROCESSED, Body, Series, encode, group_series
 
 DONE: Body = {"status": PROCESSED, "message": MESSAGES[PROCESSED]}
-
-MAX_TABLE_BYTES = 256 * 1024 * 1024
-"""Longest table, unpacked: two million rows of the usual length. [bytes]"""
 
 Packed = tuple[bytes, dict[str, str]]
 
@@ -133,64 +127,6 @@ def _write_data(message: DataMessage, readings: Sequence[Reading]) -> Body:
     }
 
 
-def write_csv(
-    directory: Directory,
-    readings: Sequence[Reading],
-    zone: timezone | ZoneInfo,
-    *,
-    heading: str | None = None,
-) -> bytes:
-    """A row per event slot; value, belief time and source are empty where nothing is known.
-
-    The readings' names stand in a column of their own under ``heading``; without one, only when there are
-    several, under "sensor".
-
-    Raises
-    ------
-    PeriodError
-        It becomes longer than ``MAX_TABLE_BYTES``.
-    """
-    parts: list[bytes] = []
-    size = 0
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    several = heading is not None or len(readings) > 1
-    names = [heading or "sensor"] if several else []
-    writer.writerow([*names, "event_start", "value", "belief_time", "source"])
-    tell = {source.id: _harmless(source.name) for source in directory.sources.values()}
-    for reading in readings:
-        picture = reading.picture
-        named = [_harmless(reading.name)] if several else []
-        columns = zip(
-            reading.grid.event_starts().tolist(),
-            (picture.values + 0.0).tolist(),
-            picture.times.tolist(),
-            picture.sources.tolist(),
-            strict=True,
-        )
-        for event_start, value, belief_time, source_id in columns:
-            row: list[object] = [*named, format_instant(event_start, zone), "", "", ""]
-            if not isnan(value):
-                row[-3:] = value, format_instant(belief_time, zone), tell.get(source_id, "")
-            writer.writerow(row)
-            if table.tell() > PIECE:
-                parts.append(table.getvalue().encode())
-                size += len(parts[-1])
-                if size > MAX_TABLE_BYTES:
-                    raise PeriodError(
-                        f"A table may have at most {MAX_TABLE_BYTES // 2**20} MiB; this one has more. "
-                        "Ask for a shorter duration, or for fewer sensors at a time."
-                    )
-                table = io.StringIO()
-                writer = csv.writer(table, lineterminator="\n")
-    return b"".join([*parts, table.getvalue().encode()])
-
-
-def _harmless(text: str) -> str:
-    """The text, kept from being read as a formula by spreadsheets."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 @get(BELIEFS_PATH)
 async def get_beliefs(request: AnyRequest, platform: NamedDependency[Platform]) -> ASGIApp:
     """The history: every belief about the events of a period, a page at a time."""
@@ -225,11 +161,12 @@ def _write_history(caller: Caller, name: str, history: History) -> Body:
     }
     resolution = history.sensor.resolution
     columns = zip(
-        history.event_starts.tolist(),
-        history.belief_times.tolist(),
+        format_instants(history.event_starts),
+        format_instants(history.belief_times),
+        (history.event_starts + resolution - history.belief_times).tolist(),
         history.source_ids.tolist(),
         history.values.tolist(),
-        history.recorded_at.tolist(),
+        format_instants(history.recorded_at),
         strict=True,
     )
     return {
@@ -238,14 +175,14 @@ def _write_history(caller: Caller, name: str, history: History) -> Body:
         "resolution": format_span(resolution),
         "beliefs": [
             {
-                "event_start": format_instant(event_start),
-                "belief_time": format_instant(belief_time),
-                "belief_horizon": format_span(event_start + resolution - belief_time),
+                "event_start": event_start,
+                "belief_time": belief_time,
+                "belief_horizon": format_span(horizon),
                 "source": sources.get(source_id),
                 "value": value,
-                "recorded_at": format_instant(recorded_at),
+                "recorded_at": recorded_at,
             }
-            for event_start, belief_time, source_id, value, recorded_at in columns
+            for event_start, belief_time, horizon, source_id, value, recorded_at in columns
         ],
         "next": None if history.following is None else write_cursor(history.following),
     }

@@ -25,9 +25,9 @@ from gridlore.services.callers import Caller
 from gridlore.services.quality import FEW, Quality, judge_forecasts
 from gridlore.services.series import Chart, SeriesQuery, draw_series
 from gridlore.web.answers import CSV, JSON, AnyRequest, pack, send_bytes, wants_gzip
-from gridlore.web.api_gridlore import write_csv
 from gridlore.web.api_v1_1 import query_fields
 from gridlore.web.platform import Platform
+from gridlore.web.tables import write_csv
 from gridlore.web.ui.session import LoginRequiredError, NoSuchPageError, require_caller
 from gridlore.wire.bodies import Fields
 from gridlore.wire.iso8601 import parse_duration, parse_instant
