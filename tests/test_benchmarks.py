@@ -48,12 +48,20 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.fixture
+def free_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers run where there is room: other tests run meanwhile, and figures do not matter."""
+    monkeypatch.setattr(Cores, "of_this_machine", lambda: Cores(None, None))
+
+
 @pytest.mark.timeout(600)
-def test_the_smallest_run_gives_every_promised_row_of_both_stores(open_folder: Path) -> None:
+@pytest.mark.usefixtures("free_cores")
+@pytest.mark.parametrize("store", STORES)
+def test_the_smallest_run_gives_every_promised_row(open_folder: Path, store: str) -> None:
     told: list[str] = []
     shown: list[Row] = []
-    run = run_suite(Plan(SMALLEST, folder=open_folder), tell=told.append, done=shown.append)
-    promised = {(name, store) for work in WORKS for name in work.rows for store in STORES}
+    run = run_suite(Plan(SMALLEST, stores=[store], folder=open_folder), tell=told.append, done=shown.append)
+    promised = {(name, store) for work in WORKS for name in work.rows}
     given = [(row.name, row.store) for row in run.rows]
     assert set(given) == promised | {(FSYNC, "machine")}
     assert len(given) == len(set(given))
@@ -65,6 +73,7 @@ def test_the_smallest_run_gives_every_promised_row_of_both_stores(open_folder: P
     assert not list(open_folder.iterdir()), "the databases were not removed"
 
 
+@pytest.mark.usefixtures("free_cores")
 def test_only_the_wanted_rows_of_the_wanted_store_are_given(tmp_path: Path) -> None:
     plan = Plan(SMALLEST, stores=["sqlite"], only=["bytes-per-value"], folder=tmp_path)
     assert not plan.needs_postgres

@@ -116,7 +116,7 @@ class Query:
     def read_heads(self, sensors: Sequence[Sensor]) -> dict[int, Head]:
         """What is known of sensors without reading blocks, by sensor id."""
         heads = self._store.read_heads([sensor.id for sensor in sensors])
-        return {sensor.id: heads.get(sensor.id, Head(sensor.id)) for sensor in sensors}
+        return {sensor.id: heads.get(sensor.id) or Head(sensor.id) for sensor in sensors}
 
     def read_blocks(
         self, sensor: Sensor, grid: Grid, *, times: int = 1, joined: bool = True
