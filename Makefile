@@ -11,8 +11,8 @@ RUNTIME := .venv/installed-runtime
 DEVELOPMENT := .venv/installed-development
 DEMO := demo
 # Half of the tests' time is spent waiting: one process more than there are cores, 4 at most.
-PROCESSES := import os; print(min(4, (os.cpu_count() or 1) + 1))
-PARALLEL = -n $(shell $(PYTHON) -c "$(PROCESSES)") --dist worksteal
+PROCESSES := from benchmarks.machine import count_cores; print(min(4, count_cores() + 1))
+PARALLEL = -n $(shell $(BIN)/python -c "$(PROCESSES)") --dist worksteal
 
 .DEFAULT_GOAL := help
 REQUESTS ?= 20000
@@ -83,7 +83,7 @@ format: $(DEVELOPMENT) ## bring the code into form
 	$(BIN)/ruff format .
 
 bench: $(DEVELOPMENT) ## measure how fast it is, 10 minutes (QUICK=1: below 2), and keep the figures in bench.json
-	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) --json bench.json $(ARGS)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) --json bench$(if $(QUICK),-quick).json $(ARGS)
 
 lock: ## write both lock files anew, with the newest versions that pyproject.toml allows
 	rm -rf build/lock
@@ -94,5 +94,5 @@ lock: ## write both lock files anew, with the newest versions that pyproject.tom
 	build/lock/bin/pip freeze --exclude gridlore | sed "s/^uvloop==.*/&; sys_platform != 'win32'/" > requirements-dev.lock
 
 clean: ## remove what was made here: .venv, demo and caches
-	rm -rf .venv $(DEMO) bench.json build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(DEMO) bench*.json build src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

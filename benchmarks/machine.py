@@ -25,7 +25,7 @@ def describe_machine(folder: Path) -> dict[str, object]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": count_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_before": [round(load, 2) for load in os.getloadavg()],
         "file_system": _file_system(folder),
@@ -34,6 +34,11 @@ def describe_machine(folder: Path) -> dict[str, object]:
         "sqlite": sqlite3.sqlite_version,
         "libraries": {name: version(name) for name in LIBRARIES},
     }
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_postgres(server: str) -> dict[str, str]:
@@ -60,7 +65,7 @@ def fsync_rate(folder: Path, seconds: float) -> float:
 
 
 def _code() -> str | None:
-    """The commit that is measured, ``-dirty`` if files differ from it; None where git knows none."""
+    """The commit that is measured, ``-dirty`` if its files were changed; None where git knows none."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -31,8 +31,14 @@ from gridlore.domain.timing import (
 
 INSTANTS = st.integers(EARLIEST, LATEST)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-CHANGING = ["Europe/Amsterdam", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"]
-"""Zones whose clocks are put forward and back, one of them by half an hour."""
+CHANGING = [
+    "Europe/Amsterdam",
+    "Australia/Lord_Howe",
+    "America/St_Johns",
+    "Africa/Casablanca",
+    "Pacific/Apia",
+]
+"""Zones whose clocks are put forward and back, by an hour, by half of one, and once by a day."""
 SPANS = st.integers(-400 * DAY, 400 * DAY)
 
 

@@ -25,15 +25,15 @@ from tests.faults.load import LOGIN, message
 MIB = 1024 * 1024
 CLIENTS = 64
 SECONDS = 60 if LONG else 3
-PATIENCE = 60
+PATIENCE = 30
+"""How much longer it goes on until something is refused. [s]"""
 YEAR_SLOTS = 35_040
 YEARS = range(1901, 2190)
 NARROW = {"WRITE_QUEUE_BYTES": str(4 * MIB), "MAX_BODIES_BYTES": str(16 * MIB)}
 """So little that 64 clients fill it."""
 GROWTH = 400 * MIB
-"""What the server may grow by: several times what it may queue and read at once, and a tenth of what 64
-clients would have it hold for a minute. [bytes]"""
-
+"""What the server may grow by: a tenth of what 64 clients would have it hold for a minute. With the narrow
+queue it is several times what it may queue and read at once. [bytes]"""
 
 DEEP_GROWTH = 1536 * MIB
 """What it may grow by when a few bytes state millions of values each: eight reads, and the writer, each go
@@ -66,6 +66,7 @@ class Flood:
     problems: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
+    seconds: float = 0.0
 
     def run(self, *, until_refused: bool) -> None:
         """All of it: SECONDS, and longer on a slow machine if none is refused by then that should be."""
@@ -82,6 +83,7 @@ class Flood:
             thread.start()
         for thread in threads:
             thread.join()
+        self.seconds = time.monotonic() - began
 
     def _post(self, token: str, over: Callable[[], bool]) -> None:
         with httpx.Client(base_url=self.server.url, timeout=60, headers={"Authorization": token}) as client:
@@ -115,7 +117,7 @@ def measure_post(client: httpx.Client, first: int) -> float:
 
 @pytest.mark.parametrize("databases", ["sqlite", "postgres"] if LONG else ["sqlite"], indirect=True)
 @pytest.mark.parametrize("bounds", [NARROW, {}] if LONG else [NARROW])
-def test_years_from_64_clients_are_refused_in_good_time_and_in_bounded_memory(
+def test_years_from_64_clients_keep_within_memory_and_hold_nobody_up_afterwards(
     databases: Databases, serve: ServerStarter, bounds: dict[str, str]
 ) -> None:
     """As many as there are fit into the queue's usual bound: there, none is refused."""
@@ -134,7 +136,7 @@ def test_years_from_64_clients_are_refused_in_good_time_and_in_bounded_memory(
     after = min(measure_post(client, 1000 + 100 * turn) for turn in range(5))
     told(
         f"overload of {databases.kind}, {'a narrow' if bounds else 'the usual'} queue: "
-        f"{flood.answers[200]} years stored and {flood.answers[503]} refused in {SECONDS} s; "
+        f"{flood.answers[200]} years stored and {flood.answers[503]} refused in {flood.seconds:.0f} s; "
         f"waits: median {statistics.median(flood.waits):.2f} s, longest {max(flood.waits):.2f} s; "
         f"memory {memory[0] // MIB} MiB before, {max(memory) // MIB} at most, {memory[-1] // MIB} after; "
         f"a small post took {before * 1000:.1f} ms before and {after * 1000:.1f} ms after"

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,7 +144,7 @@ def store_singles(store: Store, count: int) -> None:
         writer = Writer(store, max_queue_bytes=100_000_000)
         for n, source in events:
             value, timing = np.array([n + source / 10]), Timing(belief_horizon=0)
-            writer.submit(list(make_blocks(1, source, Grid(n * QUARTER, QUARTER, 1), value, timing, 1)))
+            writer.submit(list(make_blocks(1, source, Grid(n * QUARTER, QUARTER, 1), value, timing, n)))
         writer.close()
 
 
@@ -172,6 +173,9 @@ def test_a_step_that_fails_changes_nothing_and_the_next_run_does_the_rest(
     beliefs_after, pictures_after, after = read(store)
     assert (beliefs_after, after) == (beliefs, 8)
     np.testing.assert_equal(pictures_after, pictures)
+    (blocks,) = store.read_blocks([Window(1, 0, 400 * QUARTER, QUARTER)])
+    arrived = [99, 99, 199, 199, 299, 299, 399, 399]
+    assert sorted(block.recorded_at for block in blocks) == arrived, "as the last of what was folded"
 
 
 def test_posts_and_reads_go_on_meanwhile_and_miss_nothing(
@@ -199,11 +203,22 @@ def test_posts_and_reads_go_on_meanwhile_and_miss_nothing(
             if len(counts) == 1:
                 begun.wait()
 
+    def wait_for_more(posts: int, looks: int) -> None:
+        end = time.monotonic() + 30
+        while posted[0] == posts or len(counts) == looks:
+            assert time.monotonic() < end, "nothing went on meanwhile"
+            time.sleep(0.001)
+
+    steps = []
     with ThreadPoolExecutor() as pool:
         going = [pool.submit(post), pool.submit(look)]
-        begun.wait()
-        steps = compact(store)
-        ended.set()
+        try:
+            begun.wait()
+            for step in compact_sensor(store, store.read_directory().sensors[0]):
+                steps.append(step)
+                wait_for_more(posted[0], len(counts))
+        finally:
+            ended.set()
         for future in going:
             future.result()
     writer.close()

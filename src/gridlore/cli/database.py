@@ -64,8 +64,8 @@ def compact(invocation: Invocation) -> None:
     """Fold small blocks into long ones, where the server could not do so while it stored them: after
     values of several senders have come in turns, or out of order.
 
-    No value read changes, nor when it was known; when it arrived is told, of what was folded, as of the
-    last of it. Servers may go on, and it can be stopped and started again at any time.
+    No value, belief time or source that is read changes; of what was folded, the history tells when the last
+    of it arrived. Servers may go on, and it can be stopped and started again at any time.
 
     \b
     Example:

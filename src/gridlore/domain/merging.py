@@ -1,6 +1,6 @@
 """Fold small neighbouring blocks into longer ones, so that single values read as fast as days.
 
-Layer: domain. Imports NumPy only. Folding changes no answer: the same beliefs, held at the same times.
+Layer: domain. Imports NumPy only. Folding changes no value, belief time or source.
 
 Tiered: blocks of fewer than 16 values are folded when the sensor's sequence passes a multiple of 16,
 blocks of fewer than 64 values when it passes a multiple of 256. So a value is rewritten about twice, more

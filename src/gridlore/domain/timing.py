@@ -81,12 +81,16 @@ def _find_offsets(instants: IntArray, zone: timezone | ZoneInfo) -> tuple[IntArr
     def look_up(instant: int) -> int:
         return to_instant(to_datetime(instant, zone).replace(tzinfo=UTC)) - instant
 
-    days, which = np.unique(instants // DAY, return_inverse=True)
-    begins = np.array([look_up(int(day) * DAY) for day in days], dtype=np.int64)
-    ends = np.array([look_up((int(day) + 1) * DAY) for day in days], dtype=np.int64)
-    offsets = begins[which]
-    for place in np.flatnonzero((begins != ends)[which]):
-        offsets[place] = look_up(int(instants[place]))
+    if isinstance(zone, timezone):
+        offsets = np.full(instants.shape, look_up(0))
+    else:
+        days, which = np.unique(instants // DAY, return_inverse=True)
+        midnights, places = np.unique(np.concatenate([days, days + 1]), return_inverse=True)
+        looked_up = np.array([look_up(int(day) * DAY) for day in midnights], dtype=np.int64)
+        begins, ends = looked_up[places].reshape(2, days.size)
+        offsets = begins[which]
+        for place in np.flatnonzero((begins != ends)[which]):
+            offsets[place] = look_up(int(instants[place]))
     written, which = np.unique(offsets, return_inverse=True)
     names = np.array([_write_offset(int(offset)) for offset in written], dtype=object)
     return offsets, names[which]

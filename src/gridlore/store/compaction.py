@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
 from gridlore.domain.errors import PeriodError
-from gridlore.domain.heads import Head
 from gridlore.domain.merging import compact_blocks
 from gridlore.domain.sensors import Sensor
 from gridlore.store.attempts import lock_as_known, write
@@ -38,14 +37,18 @@ class CompactionStep:
 def count_events(store: Store, sensors: Sequence[Sensor]) -> int:
     """How many events the steps of compacting these sensors will come to."""
     heads = store.read_heads([sensor.id for sensor in sensors])
-    return sum(window.count for sensor in sensors for window in _find_stretches(sensor, heads.get(sensor.id)))
+    return sum(
+        (head.events_end - head.events_start) // sensor.resolution
+        for sensor in sensors
+        if (head := heads.get(sensor.id)) and head.events_start is not None and head.events_end is not None
+    )
 
 
 def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
     """Fold the blocks of one sensor, a stretch of events at a time.
 
-    What a read answers stays as it is. Of the single belief only ``recorded_at`` changes, which a folded
-    block has of its last part.
+    No value, belief time or source that is read changes; ``recorded_at`` does, which a folded block has of
+    its last part.
 
     Raises
     ------
@@ -53,17 +56,14 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
         The step that failed has changed nothing, unless the connection was lost at its very commit; or the
         sensor has got another grid since it was looked up. Start again at any time.
     """
-    for window in _find_stretches(sensor, store.read_heads([sensor.id]).get(sensor.id)):
-        yield from _compact_parts(store, sensor, window)
-
-
-def _find_stretches(sensor: Sensor, head: Head | None) -> Iterator[Window]:
+    head = store.read_heads([sensor.id]).get(sensor.id)
     if head is None or head.events_start is None or head.events_end is None:
         return
     stretch = STEP * sensor.resolution
     for start in range(head.events_start, head.events_end, stretch):
         end = min(start + stretch, head.events_end)
-        yield Window(sensor.id, start, end, sensor.resolution, starting=True, whole=True)
+        window = Window(sensor.id, start, end, sensor.resolution, starting=True, whole=True)
+        yield from _compact_parts(store, sensor, window)
 
 
 def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[CompactionStep]:
