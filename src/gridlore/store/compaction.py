@@ -7,7 +7,6 @@ has been folded stays folded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gridlore.domain.beliefs import MAX_BLOCK_VALUES
@@ -68,8 +67,12 @@ def compact_sensor(store: Store, sensor: Sensor) -> Iterator[CompactionStep]:
 
 def _compact_parts(store: Store, sensor: Sensor, window: Window) -> Iterator[CompactionStep]:
     """A stretch of events at once, or in parts when too much is known about them."""
-    with suppress(PeriodError):
-        yield _compact_stretch(store, sensor, window)
+    try:
+        step = _compact_stretch(store, sensor, window)
+    except PeriodError:
+        pass
+    else:
+        yield step
         return
     if window.count == 1:
         yield CompactionStep(1, 0, 0, window.start)
