@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 
 from benchmarks.copy_baseline import COPY, CREATE, encode_year
 from benchmarks.extent import SMALLEST
-from benchmarks.growth import ROWS as GROWTH_ROWS
 from benchmarks.growth import SMALL_BLOCKS, History
 from benchmarks.load import LoadError, send_load
 from benchmarks.messages import START, YEAR_SLOTS, Requests, day_posts, make_values, single_posts, year_posts
@@ -22,14 +21,11 @@ from benchmarks.reading import DAYS as READ_DAYS
 from benchmarks.report import as_json, find_disagreements, find_disturbance, find_missed, format_figure
 from benchmarks.rows import Row, Target, Verdict
 from benchmarks.servers import Cores, Server, serve_baseline
-from benchmarks.suite import Plan, Run, run_suite
-from benchmarks.works import FSYNC, NAMES
+from benchmarks.suite import STORES, Plan, Run, run_suite
+from benchmarks.works import FSYNC, NAMES, WORKS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "performance.md").read_text("utf-8")
 REQUESTS = Requests("a token")
-OF_ITS_OWN = (FSYNC, "day-posts", "bytes-per-value", *GROWTH_ROWS)
-"""Rows for which databases of PostgreSQL are made, filled, settled and measured otherwise than of SQLite; the
-rest is the same work on either."""
 AT_LEAST_HALF = Target(0.5, at_least=True)
 
 
@@ -60,16 +56,14 @@ def free_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("free_cores")
-@pytest.mark.parametrize(("store", "names"), [("sqlite", NAMES), ("postgres", OF_ITS_OWN)])
-def test_the_smallest_run_gives_every_promised_row(
-    open_folder: Path, store: str, names: Sequence[str]
-) -> None:
+@pytest.mark.parametrize("store", STORES)
+def test_the_smallest_run_gives_every_promised_row(open_folder: Path, store: str) -> None:
     told: list[str] = []
     shown: list[Row] = []
-    plan = Plan(SMALLEST, stores=[store], only=names, folder=open_folder)
-    run = run_suite(plan, tell=told.append, done=shown.append)
+    run = run_suite(Plan(SMALLEST, stores=[store], folder=open_folder), tell=told.append, done=shown.append)
+    promised = {(name, store) for work in WORKS for name in work.rows}
     given = [(row.name, row.store) for row in run.rows]
-    assert set(given) == {(name, "machine" if name == FSYNC else store) for name in names}
+    assert set(given) == promised | {(FSYNC, "machine")}
     assert len(given) == len(set(given))
     assert shown == list(run.rows)
     assert told
@@ -79,7 +73,6 @@ def test_the_smallest_run_gives_every_promised_row(
     assert not list(open_folder.iterdir()), "the databases were not removed"
 
 
-@pytest.mark.usefixtures("free_cores")
 def test_only_the_wanted_rows_of_the_wanted_store_are_given(tmp_path: Path) -> None:
     plan = Plan(SMALLEST, stores=["sqlite"], only=["bytes-per-value"], folder=tmp_path)
     assert not plan.needs_postgres

@@ -51,7 +51,7 @@ class Server:
 
     def login(self, email: str, password: str) -> httpx.Client:
         """A client that sends a token with every request."""
-        client = httpx.Client(base_url=self.url, timeout=60)
+        client = httpx.Client(base_url=self.url, timeout=30)
         self.clients.append(client)
         answer = client.post("/api/requestAuthToken", json={"email": email, "password": password})
         assert answer.status_code == 200, answer.text

@@ -169,6 +169,8 @@ def test_few_bytes_that_state_millions_of_values_keep_within_memory(
     server = serve(sqlite_databases.settings(sqlite_databases.create(sqlite_databases.template(SMALL_WORLD))))
     client = server.login(*LOGIN)
     clients = [client, server.login("ben@plug.example", "ben's password")]  # a user has half of the threads
+    for one in clients:
+        one.timeout = httpx.Timeout(60)  # longer than the server waits before it says that it is busy
     process = psutil.Process(server.process.pid)
     memory = [own_memory(process)]
     answers = [state_millions(client, number) for number in range(8)]
